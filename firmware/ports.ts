@@ -1,0 +1,95 @@
+/**
+ * What the runtime needs of the world outside the hardware: time, a bus, memory, a key. The device, the bench
+ * and the simulator differ only in who implements these (style guide section 5, "Run").
+ */
+import type { Millis, UnixMillis } from '../hal/units.ts';
+
+/**
+ * Time. On a device the system's; on a bench it may run `scale` times faster. All times and delays that pass
+ * through this port, and every timeout of the program, are in this clock's time.
+ */
+export interface Clock {
+  /** UTC. May step when the system's clock is corrected. */
+  now(): UnixMillis;
+  /** Never steps, never goes back; its zero means nothing. */
+  monotonic(): Millis;
+  /** Seconds of this clock a second of the wall's: 1 on a device. */
+  readonly scale: number;
+  /** Runs once after the delay (this clock's milliseconds). Returns its cancellation. */
+  after(delay: Millis, run: () => void): () => void;
+}
+
+/** A publish-subscribe bus that may lose, delay, repeat and reorder. Never blocks: the outbox is bounded. */
+export interface Bus {
+  readonly connected: boolean;
+  publish(topic: string, payload: Uint8Array): void;
+  /** Every message under the microgrid's prefix, as it came: nothing has been checked. */
+  onMessage(listener: (topic: string, payload: Uint8Array) => void): void;
+  onConnection(listener: (connected: boolean) => void): void;
+  close(): Promise<void>;
+}
+
+/** A block of the final chain as the ledger keeps it. */
+export interface FinalBlock {
+  readonly height: number;
+  readonly round: number;
+  readonly hash: Uint8Array;
+  /** The PROPOSE message that carried it: signed payload, canonical bytes. */
+  readonly message: Uint8Array;
+  /** The FINAL votes of a quorum (a CBOR list of VOTE messages); null for an ancestor finalised by a descendant. */
+  readonly certificate: Uint8Array | null;
+}
+
+/** A vote of this node: durable before it leaves, so that no restart can make it vote twice. */
+export interface OwnVote {
+  /** First and last view that it covers (they differ for a range-SKIP), by the global count of views. */
+  readonly from: number;
+  readonly to: number;
+  readonly kind: 'notarize' | 'final' | 'skip';
+  /** The payload that was (or is about to be) signed. */
+  readonly payload: Uint8Array;
+  /** For a NOTARIZE, the PROPOSE message voted for, so that the neighbourhood can rebuild it after a blackout. */
+  readonly proposal: Uint8Array | null;
+}
+
+/** Another message of this node that must not be contradicted after a restart: an order, a header, a meter statement. */
+export interface OwnStatement {
+  readonly round: number;
+  readonly kind: string;
+  readonly payload: Uint8Array;
+}
+
+export type LedgerEntry =
+  | { readonly kind: 'vote'; readonly vote: OwnVote }
+  | { readonly kind: 'final'; readonly block: FinalBlock }
+  | { readonly kind: 'statement'; readonly statement: OwnStatement };
+
+/** What a ledger knows when the node starts. */
+export interface LedgerContent {
+  readonly blocks: readonly FinalBlock[];
+  readonly votes: readonly OwnVote[];
+  readonly statements: readonly OwnStatement[];
+}
+
+/** Durable memory. `append` returns when every entry would survive a power cut; all or none of them are kept. */
+export interface Ledger {
+  append(entries: readonly LedgerEntry[]): void;
+  /** Blocks in order of height; votes and statements of the last rounds only. */
+  load(): LedgerContent;
+  /** Small facts of the device outside the chain, such as the last direction that was closed. */
+  remember(key: string, value: string): void;
+  recall(key: string): string | undefined;
+  close(): void;
+}
+
+/** Signs with the node's key, which never leaves the adapter. */
+export interface Signer {
+  readonly publicKey: Uint8Array;
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** The one verification rule of the fleet: ZIP 215 (protocol README, C28). Never throws. */
+export type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+/** SHA-256. Handed to the core at construction. */
+export type Hash = (bytes: Uint8Array) => Uint8Array;

@@ -1,0 +1,100 @@
+/**
+ * From the chain to the problem: what a SEAL fixes, and what follows from it. Pure; every node that has the same
+ * chain poses the same instance.
+ */
+import { forecastSeries, LOAD_REACH_s, ORDER_REACH_s, surprise2 } from './forecast.ts';
+import type { Direction, Instance, Limits, PendingOrder } from './instance.ts';
+import { mulDiv, PPM } from './instance.ts';
+
+/** What the chain keeps of a round. */
+export interface RoundRecord {
+  readonly round: number;
+  /** Metered household load; absent while the METERs of that round are not in the chain. */
+  readonly load_W?: number;
+  /** Power of the orders that arrived in that round. */
+  readonly buy_W: number;
+  readonly sell_W: number;
+  /** Metered power at the head meter. */
+  readonly theta_W?: number;
+}
+
+export interface Facts {
+  readonly round: number;
+  readonly roundTime_s: number;
+  /** H: rounds of look-ahead, the present one included. */
+  readonly lookAhead_rounds: number;
+  readonly maxWait_rounds: number;
+  readonly closes: boolean;
+  readonly chargingEfficiency_ppm: number;
+  readonly dischargingEfficiency_ppm: number;
+  readonly limits: Limits;
+  /** Past rounds, oldest first; gaps are allowed. Eight days are enough. */
+  readonly history: readonly RoundRecord[];
+  /** Power of the orders that arrived for this round; they are among `pending`. */
+  readonly arrived: { readonly buy_W: number; readonly sell_W: number };
+  /** In the order of H(seed || id). */
+  readonly pending: readonly PendingOrder[];
+  readonly directions: readonly Direction[];
+  /** Prior of the household load by slot of the day, used until the chain has days of its own. */
+  readonly loadProfile_W?: readonly number[] | undefined;
+}
+
+/** The trailing run of rounds without a gap whose Theta is metered, oldest first. */
+function meteredTheta(history: readonly RoundRecord[]): number[] {
+  const run: number[] = [];
+  for (let i = history.length - 1; i >= 0; i--) {
+    const record = history[i]!;
+    if (record.theta_W === undefined || (i < history.length - 1 && history[i + 1]!.round !== record.round + 1)) break;
+    run.push(record.theta_W);
+  }
+  return run.reverse();
+}
+
+/** Poses the problem of a round. `theta_W` of the result is empty when the last round was not metered. */
+export function poseInstance(facts: Facts): Instance {
+  const slotsPerDay = 86_400 / facts.roundTime_s;
+  const { round, roundTime_s } = facts;
+  const common = { round, rounds: facts.lookAhead_rounds, slotsPerDay, roundTime_s };
+  const loads = new Map<number, number>();
+  const buys = new Map<number, number>([[round, facts.arrived.buy_W]]);
+  const sells = new Map<number, number>([[round, facts.arrived.sell_W]]);
+  let known = round - 1;
+  for (const record of facts.history) {
+    if (record.load_W !== undefined) {
+      loads.set(record.round, record.load_W);
+      known = record.round;
+    }
+    buys.set(record.round, record.buy_W);
+    sells.set(record.round, record.sell_W);
+  }
+  const nets = new Map<number, number>();
+  for (const [r, buy] of buys) nets.set(r, buy - mulDiv(sells.get(r) ?? 0, facts.dischargingEfficiency_ppm, PPM));
+  const orders = { ...common, known: round, reach_s: ORDER_REACH_s, unknown: 'zero' } as const;
+  return {
+    round,
+    roundTime_s,
+    slotsPerDay,
+    theta_W: meteredTheta(facts.history).slice(-slotsPerDay - 1),
+    load_W: forecastSeries(loads, {
+      ...common,
+      known,
+      reach_s: LOAD_REACH_s,
+      prior: facts.loadProfile_W,
+      unknown: 'persists',
+    }),
+    buyForecast_W: forecastSeries(buys, orders),
+    sellForecast_W: forecastSeries(sells, orders),
+    spread_W: spreadAhead(surprise2(nets, orders), round, facts.lookAhead_rounds),
+    maxWait_rounds: facts.maxWait_rounds,
+    closes: facts.closes,
+    chargingEfficiency_ppm: facts.chargingEfficiency_ppm,
+    dischargingEfficiency_ppm: facts.dischargingEfficiency_ppm,
+    limits: facts.limits,
+    pending: facts.pending,
+    directions: facts.directions,
+  };
+}
+
+function spreadAhead(bySlot: readonly number[], round: number, rounds: number): number[] {
+  return Array.from({ length: rounds }, (_, k) => Math.floor(Math.sqrt(bySlot[(round + k) % bySlot.length]!)));
+}

@@ -1,0 +1,150 @@
+/**
+ * Physical safety of one round for any mix of nodes that did and did not hear the decision (protocol README):
+ *
+ *   import: P^ + margin + sum_i max(a_i, F_i) - (sum_j o_j - the f+1 largest o_j) <= capacity
+ *   export: sum_j o_j - (sum_i a_i - the f+1 largest a_i) - (P^ - margin)         <= export limit
+ *
+ * A limit that the load alone breaks is not the orders' fault: the bound is then that of an idle round.
+ */
+import type { Instance, Side } from './instance.ts';
+import { siteEffect_W } from './instance.ts';
+
+/** What runs in the round. With no connectors stated, every order has one of its own. */
+export interface Running {
+  readonly index: number;
+  readonly power_W: number;
+}
+
+export type Breach = 'connector' | 'capacity' | 'export';
+
+interface Draw {
+  charge_W: number;
+  /** Battery side, as the connector's rating counts it. */
+  discharge_W: number;
+  /** What reaches the site. */
+  injected_W: number;
+}
+
+function sumOfLargest(values: number[], count: number): number {
+  if (count === 0) return 0;
+  return values
+    .sort((a, b) => b - a)
+    .slice(0, count)
+    .reduce((sum, value) => sum + value, 0);
+}
+
+/** By connector, what it draws and feeds. */
+function draws(instance: Instance, running: readonly Running[]): Map<number, Draw> {
+  const shared = instance.limits.connectors.length > 0 || instance.limits.safeShares_W.length > 0;
+  const byNode = new Map<number, Draw>();
+  for (const { index, power_W } of running) {
+    if (power_W === 0) continue;
+    const order = instance.pending[index]!;
+    const key = shared ? order.node : index;
+    const draw = byNode.get(key) ?? { charge_W: 0, discharge_W: 0, injected_W: 0 };
+    byNode.set(key, draw);
+    if (order.side === 'buy') draw.charge_W += power_W;
+    else {
+      draw.discharge_W += power_W;
+      draw.injected_W -= siteEffect_W(instance, 'sell', power_W);
+    }
+  }
+  return byNode;
+}
+
+/** The two sides of the safety rule, W, for what runs. */
+export function bounds_W(instance: Instance, running: readonly Running[]): { import_W: number; export_W: number } {
+  return boundsOf(instance, draws(instance, running));
+}
+
+function boundsOf(instance: Instance, byNode: ReadonlyMap<number, Draw>): { import_W: number; export_W: number } {
+  const { margin_W, safeShares_W, lostParts } = instance.limits;
+  let drawn = safeShares_W.reduce((sum, share) => sum + share, 0);
+  const charges: number[] = [];
+  const discharges: number[] = [];
+  for (const [node, draw] of byNode) {
+    drawn += Math.max(0, draw.charge_W - (safeShares_W[node] ?? 0));
+    charges.push(draw.charge_W);
+    discharges.push(draw.injected_W);
+  }
+  const charged = charges.reduce((sum, value) => sum + value, 0) - sumOfLargest(charges, lostParts);
+  const injected = discharges.reduce((sum, value) => sum + value, 0);
+  return {
+    import_W: instance.load_W[0]! + margin_W + drawn - (injected - sumOfLargest(discharges, lostParts)),
+    export_W: injected - charged - (instance.load_W[0]! - margin_W),
+  };
+}
+
+/** The first rule that running these orders together would break, or null. */
+export function breach(instance: Instance, running: readonly Running[]): Breach | null {
+  const byNode = draws(instance, running);
+  if (instance.limits.connectors.length > 0)
+    for (const [node, draw] of byNode) {
+      const rating = instance.limits.connectors[node];
+      if (
+        (draw.charge_W > 0 && draw.discharge_W > 0) ||
+        draw.charge_W > (rating?.charge_W ?? 0) ||
+        draw.discharge_W > (rating?.discharge_W ?? 0)
+      )
+        return 'connector';
+    }
+  const is = boundsOf(instance, byNode);
+  const idle = boundsOf(instance, new Map());
+  if (is.import_W > Math.max(instance.limits.capacity_W, idle.import_W)) return 'capacity';
+  if (is.export_W > Math.max(instance.limits.exportLimit_W, idle.export_W)) return 'export';
+  return null;
+}
+
+/** Parts of a divisible order are cut in steps of this size. */
+const STEP_W = 100;
+
+/**
+ * Curtailment. Where the orders that must run now cannot all run, by index of the order the least it is still
+ * granted; an order that is not listed runs in full. Empty in all but the worst rounds.
+ *
+ * The fixed rule: those curtailed most often come first, then the tie order of the list. All-or-nothing orders
+ * run as long as they fit; divisible ones then share one level of power, the highest that fits. What is held back
+ * stays pending and must run in the next round. A plan may serve more than this, when other orders make room.
+ */
+export function curtailment(instance: Instance): ReadonlyMap<number, number> {
+  const forced = instance.pending
+    .map((order, index) => ({ index, power_W: order.power_W, order }))
+    .filter(({ order }) => order.remainingWait_rounds === 0);
+  if (breach(instance, forced) === null) return new Map();
+  forced.sort((a, b) => b.order.curtailed_rounds - a.order.curtailed_rounds || a.index - b.index);
+  const granted = new Map<number, number>(forced.map(({ index }) => [index, 0]));
+  const running = (): Running[] => [...granted].map(([index, power_W]) => ({ index, power_W }));
+  const fits = (index: number, power_W: number): boolean => {
+    const before = granted.get(index)!;
+    granted.set(index, power_W);
+    if (breach(instance, running()) === null) return true;
+    granted.set(index, before);
+    return false;
+  };
+  // Sells and buys make room for each other, so what did not fit at first may fit later: repeat while any does.
+  const whole = forced.filter(({ order }) => !order.divisible);
+  for (let again = true; again; ) {
+    again = false;
+    for (const { index, power_W } of whole) if (granted.get(index) === 0 && fits(index, power_W)) again = true;
+  }
+  const parts = forced.filter(({ order }) => order.divisible);
+  for (const side of ['buy', 'sell'] as const) fillLevel(side);
+  return new Map([...granted].filter(([index, power_W]) => power_W < instance.pending[index]!.power_W));
+
+  function fillLevel(side: Side): void {
+    const sharing = parts.filter(({ order }) => order.side === side);
+    const set = (level: number): boolean => {
+      for (const { index, order } of sharing)
+        granted.set(index, level < order.minimum_W ? 0 : Math.min(level, order.power_W));
+      return breach(instance, running()) === null;
+    };
+    let low = 0;
+    let high = Math.ceil(Math.max(0, ...sharing.map(({ power_W }) => power_W)) / STEP_W);
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (set(middle * STEP_W)) low = middle;
+      else high = middle - 1;
+    }
+    set(low * STEP_W);
+  }
+}

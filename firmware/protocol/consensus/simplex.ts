@@ -1,0 +1,318 @@
+/**
+ * Agreement: Simplex (Chan and Pass 2023) with the two predicates of PoB. Views run over both decisions of all rounds
+ * on one line; a block at a view stands on a notarised parent with every view between certified skipped. The voting
+ * rules 1-7 are those of README.md, "Voting"; each is marked where it is kept.
+ */
+import { isRefusal } from '../chain.ts';
+import { applyBlock } from '../block.ts';
+import { encode, fromHex } from '../codec.ts';
+import { ORPHANS_MAX, PROPOSALS_PER_VIEW } from '../limits.ts';
+import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
+import { planOf } from '../plan.ts';
+import { firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
+import { lacksSite, sealable, sealBlock } from '../seal.ts';
+import { type BlockNode, type NoteCode, offset_ms, type Outcome, type ProtocolState } from '../state.ts';
+import { missingFrom } from './choice.ts';
+import { BENEFIT, IMPLEMENT } from './pob.ts';
+import { addVote, certificate, pruneVotes, skippedUpTo } from './votes.ts';
+
+export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
+  out.notes.push({ code, round: state.deciding, text });
+}
+
+const isValidator = (state: ProtocolState): boolean => state.registry.isValidator[state.self];
+
+/** When a view's clock starts: on entering it, but not before its decision opens. */
+function viewStart_ms(state: ProtocolState): number {
+  const opens = kindOfView(state.view) === 'SEAL' ? state.hours.seal_ms : state.hours.schedule_ms;
+  return Math.max(state.viewSince_ms, (roundOfView(state.view) - 1) * state.hours.round_ms + opens);
+}
+
+const ownSkipped = (state: ProtocolState, view: number): boolean =>
+  state.own.skipped.some(({ from, to }) => from <= view && view <= to);
+
+/** Views up to this one carry a FINAL of ours: they are never skipped (rule 2). */
+const lastOwnFinal = (state: ProtocolState): number => Math.max(-1, ...state.own.final);
+
+/** Marks, persists, sends. The one place where a vote is made. */
+function emitVote(state: ProtocolState, out: Outcome, kind: Vote['kind'], from: number, to: number, block: Signed<Block> | null): void {
+  const body: Vote = { type: 'VOTE', kind, to, block: block?.id ?? '' };
+  const vote: Unsigned<Vote> = { epoch: 0, round: roundOfView(from), view: from, sender: state.self, body };
+  markOwnVote(state, from, body);
+  const proposal = kind === 'notarize' && block !== null ? toWire(block) : null;
+  out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, state.registry.tag), proposal } });
+  out.send.push(vote);
+}
+
+export function markOwnVote(state: ProtocolState, from: number, vote: Vote): void {
+  if (vote.kind === 'notarize') state.own.notarized.set(from, vote.block);
+  else if (vote.kind === 'final') state.own.final.add(from);
+  else state.own.skipped.push({ from, to: vote.to });
+}
+
+/** Skips what of [from, to] this node has neither finalised nor skipped. */
+function skip(state: ProtocolState, out: Outcome, from: number, to: number): void {
+  let start = Math.max(from, lastOwnFinal(state) + 1);
+  while (start <= to && ownSkipped(state, start)) start += 1;
+  if (start <= to) emitVote(state, out, 'skip', start, to, null);
+}
+
+export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outcome): void {
+  if (state.nodes.has(block.id) || block.view <= state.finalNode.view) return;
+  if (leaderOf(state.registry, block.view) !== block.sender) {
+    return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
+  }
+  const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
+  if (rivals.length > 0) note(state, out, 'evidence', `node ${block.sender} proposed twice in view ${block.view}`);
+  if (rivals.length >= PROPOSALS_PER_VIEW) return;
+  if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
+  const parent = state.nodes.get(block.body.parent);
+  if (parent === undefined) {
+    if (state.orphans.length < ORPHANS_MAX && !state.orphans.some(({ id }) => id === block.id)) state.orphans.push(block);
+    return requestSync(state, out);
+  }
+  if (parent.view >= block.view) return;
+  const next = applyBlock(parent.state, block, state.registry, state.hash);
+  if (isRefusal(next)) {
+    return note(state, out, 'refused-block', `${block.body.kind} of node ${block.sender}: ${next.code}, ${next.detail}`);
+  }
+  state.nodes.set(block.id, { block, view: block.view, parent, state: next, notarized: false, final: false });
+  const waiting = state.orphans.filter((orphan) => orphan.body.parent === block.id);
+  state.orphans = state.orphans.filter((orphan) => orphan.body.parent !== block.id);
+  for (const orphan of waiting) onProposal(state, orphan, out);
+}
+
+export function onVote(state: ProtocolState, vote: Signed<Vote>, out: Outcome): void {
+  if (!state.registry.isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
+  if (vote.sender === state.self) {
+    const known = vote.body.kind === 'skip' ? ownSkipped(state, vote.view) && ownSkipped(state, vote.body.to) : true;
+    if (!known) markOwnVote(state, vote.view, vote.body);
+  }
+  if (addVote(state.votes, vote) === 'double') {
+    note(state, out, 'evidence', `node ${vote.sender} voted twice (${vote.body.kind}) in view ${vote.view}`);
+  }
+}
+
+/** Carries out everything that follows from what is known now. Called after every input. */
+export function progress(state: ProtocolState, out: Outcome): void {
+  while (learn(state, out) || advance(state, out)) {
+    // each turn makes one more certificate count or leaves one more view
+  }
+  voteInView(state, out);
+  propose(state, out);
+}
+
+/** Certificates: of notarised blocks, and of final ones. True when something new was learned. */
+function learn(state: ProtocolState, out: Outcome): boolean {
+  const { votes, registry } = state;
+  for (const view of votes.final.keys()) {
+    const final = certificate(votes, 'final', view, registry.q);
+    if (final === null) continue;
+    const node = state.nodes.get(final[0].body.block);
+    if (node === undefined) requestSync(state, out);
+    else if (!node.final) {
+      finalize(state, node, final, out);
+      return true;
+    }
+  }
+  for (const view of votes.notarize.keys()) {
+    const notarized = certificate(votes, 'notarize', view, registry.q);
+    if (notarized === null) continue;
+    const node = state.nodes.get(notarized[0].body.block);
+    if (node === undefined) requestSync(state, out);
+    else if (!node.notarized) {
+      node.notarized = true;
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Rules 3 and 4: leaves the view when it is certified notarised or skipped. */
+function advance(state: ProtocolState, out: Outcome): boolean {
+  const { view } = state;
+  const node = [...state.nodes.values()].find((other) => other.view === view && other.notarized);
+  if (node?.block) {
+    if (isValidator(state) && roundOfView(view) === state.deciding && !ownSkipped(state, view) && !state.own.final.has(view)) {
+      emitVote(state, out, 'final', view, view, node.block);
+    }
+    state.view = view + 1;
+  } else {
+    state.view = skippedUpTo(state.votes, view, firstView(state.deciding + 1, 'SEAL'), state.registry.q);
+  }
+  if (state.view === view) return false;
+  state.viewSince_ms = state.now_ms;
+  return true;
+}
+
+/** A quorum's FINAL: the block and its ancestors are final, the rest of the tree is history that never was. */
+export function finalize(state: ProtocolState, node: BlockNode, votes: readonly Signed<Vote>[], out: Outcome): void {
+  const path: BlockNode[] = [];
+  for (let at: BlockNode | null = node; at !== null && !at.final; at = at.parent) path.unshift(at);
+  for (const each of path) {
+    each.final = true;
+    each.notarized = true;
+    const block = each.block as Signed<Block>;
+    out.persist.push({
+      kind: 'final',
+      block: {
+        height: each.state.height,
+        round: block.round,
+        hash: fromHex(block.id),
+        message: toWire(block),
+        certificate: each === node ? encode(votes.map((vote) => [vote.payload, vote.signature])) : null,
+      },
+    });
+    settleFinal(state, each, out);
+  }
+  state.finalNode = node;
+  node.parent = null;
+  const alive = [...state.nodes].filter(([, other]) => {
+    for (let at: BlockNode | null = other; at !== null; at = at.parent) if (at === node) return true;
+    return false;
+  });
+  state.nodes = new Map(alive);
+  state.orphans = state.orphans.filter((orphan) => orphan.view > node.view);
+  pruneVotes(state.votes, node.view);
+  for (const view of state.own.notarized.keys()) if (view <= node.view) state.own.notarized.delete(view);
+  state.own.skipped = state.own.skipped.filter(({ to }) => to > node.view);
+  if (state.view <= node.view) {
+    state.view = node.view + 1;
+    state.viewSince_ms = state.now_ms;
+  }
+  // Rule 6: what is left of this decision is skipped by everyone, so that the next one can open.
+  const round = roundOfView(node.view);
+  if (isValidator(state) && round === state.deciding) {
+    skip(state, out, state.view, lastView(round, kindOfView(node.view)));
+  }
+}
+
+function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void {
+  const { round, body } = node.block as Signed<Block>;
+  if (body.kind === 'SEAL') {
+    for (const message of body.carried) {
+      state.pool.orders.delete(message.id);
+      if (message.body.type === 'METER') state.pool.meters.delete(`${message.round}/${message.sender}`);
+    }
+    note(state, out, 'sealed', `round ${round} is sealed with ${body.carried.length} statements`);
+  }
+  if (body.kind !== 'SCHEDULE') return;
+  const inTime = round === state.deciding && offset_ms(state) < state.hours.act_ms;
+  const author = body.carried[0].sender;
+  if (inTime) out.plan = planOf(node.state, state.self, state.hours.round_ms);
+  const lambda = body.carried[0].body.type === 'HEADER' ? body.carried[0].body.lambda : 0;
+  note(
+    state,
+    out,
+    inTime ? 'committed' : 'committed-late',
+    `block ${node.state.height} schedules round ${round}: author ${state.registry.neighbourhood.nodes[author].name}, lambda ${lambda}${inTime ? '' : ', too late to act on'}`,
+  );
+}
+
+/** Rule 1: one NOTARIZE a view, for the first proposal of its leader, if V and R hold and the parent's way is certified. */
+function voteInView(state: ProtocolState, out: Outcome): void {
+  const { view } = state;
+  if (!isValidator(state) || roundOfView(view) !== state.deciding) return; // rule 7
+  if (state.own.notarized.has(view) || ownSkipped(state, view)) return;
+  if (state.now_ms < viewStart_ms(state) || offset_ms(state) >= state.hours.act_ms) return;
+  const node = [...state.nodes.values()].find((other) => other.view === view);
+  if (!node?.block || node.parent === null || !standsOn(state, node.parent, view)) return;
+  const missing = missingFrom(state, node.block, node.parent);
+  if (missing.length === 0) return emitVote(state, out, 'notarize', view, view, node.block);
+  if (state.shownView < view) {
+    state.shownView = view;
+    out.relay.push(...missing);
+    note(state, out, 'refused-choice', `${node.block.body.kind} of view ${view} leaves out ${missing.length} better or earlier statements`);
+  }
+}
+
+/** A parent carries a block at `view` when it is notarised and every view between is certified skipped. */
+const standsOn = (state: ProtocolState, parent: BlockNode, view: number): boolean =>
+  parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, state.registry.q) === view;
+
+/** The leader of the view proposes once, on the tip of greatest benefit; among equals the one that came furthest. */
+function propose(state: ProtocolState, out: Outcome): void {
+  const { view, registry, hours } = state;
+  const round = roundOfView(view);
+  if (!isValidator(state) || round !== state.deciding || leaderOf(registry, view) !== state.self) return;
+  if (state.proposedView >= view || ownSkipped(state, view)) return;
+  if (state.now_ms < viewStart_ms(state) || offset_ms(state) >= hours.act_ms) return;
+  const tips = [...state.nodes.values()].filter((node) => node.view < view && standsOn(state, node, view));
+  const [tip] = tips.sort((a, b) => BENEFIT(b) - BENEFIT(a) || b.view - a.view);
+  const body = tip && nextBlock(state, tip);
+  if (!body) return;
+  const proposal: Unsigned<Block> = { epoch: 0, round, view, sender: state.self, body };
+  state.proposedView = view;
+  out.persist.push({ kind: 'statement', statement: { round, kind: 'PROPOSE', payload: payloadOf(proposal, registry.tag) } });
+  out.send.push(proposal);
+  note(state, out, 'proposed', `${body.kind} in view ${view}`);
+}
+
+/** What this decision needs on that tip; null when there is nothing to say yet. */
+function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
+  const { view, registry } = state;
+  const round = roundOfView(view);
+  const chain = tip.state;
+  const done = kindOfView(view) === 'SEAL' ? chain.sealRound === round : chain.scheduleRound === round;
+  if (done) {
+    // Rule 5. A short wait: mostly the FINAL votes are already on their way.
+    const due = state.now_ms >= viewStart_ms(state) + state.hours.delta_ms;
+    return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [] } : null;
+  }
+  if (kindOfView(view) === 'SEAL') {
+    const carried = sealable(state.pool, chain, round, registry);
+    return lacksSite(chain, round, carried.site) ? null : sealBlock(chain.tip, carried);
+  }
+  const best = chain.sealRound === round ? state.best.get(chain.seal) : undefined;
+  return best === undefined ? null : IMPLEMENT(best.header, tip);
+}
+
+/** What time alone brings about: view timeouts, T_act, and mending what was left open. */
+export function onTime(state: ProtocolState, out: Outcome): void {
+  const { hours, deciding } = state;
+  const first = firstView(deciding, 'SEAL');
+  const late = state.now_ms >= viewStart_ms(state) + 3 * hours.delta_ms;
+  if (isValidator(state)) {
+    if (state.view < first) skip(state, out, state.view, first - 1); // rounds that ended open
+    else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
+      skip(state, out, state.view, state.view); // rule 2
+      note(state, out, 'view-skipped', `view ${state.view} of node ${leaderOf(state.registry, state.view)} timed out`);
+    }
+  }
+  if (!state.acted && offset_ms(state) >= hours.act_ms) {
+    state.acted = true;
+    if (isValidator(state)) skip(state, out, state.view, lastView(deciding, 'SCHEDULE'));
+    if (state.finalNode.state.scheduleRound < deciding) {
+      note(state, out, 'terminated', `round ${deciding} is terminated: no schedule was agreed in time`);
+    }
+  }
+  const stuck = state.view < first || (roundOfView(state.view) === deciding && late);
+  if (stuck && state.now_ms >= state.healAt_ms) heal(state, out);
+}
+
+/** Repeats what others may have missed, and asks for what this node has: votes are idempotent. */
+function heal(state: ProtocolState, out: Outcome): void {
+  state.healAt_ms = state.now_ms + 3 * state.hours.delta_ms;
+  const { notarize, final, skip: skips } = state.votes;
+  for (const views of [notarize, final]) {
+    for (const [view, voters] of views) {
+      const own = voters.get(state.self);
+      if (view >= state.view - 1 && own) out.relay.push(own);
+    }
+  }
+  for (const range of skips.get(state.self) ?? []) if (range.body.to >= state.view) out.relay.push(range);
+  for (const node of state.nodes.values()) {
+    if (node.block && node.view >= state.view - 1 && state.own.notarized.get(node.view) === node.block.id) out.relay.push(node.block);
+  }
+  requestSync(state, out);
+}
+
+/** Asks one peer after the other for what follows the last final block. */
+export function requestSync(state: ProtocolState, out: Outcome): void {
+  if (state.now_ms < state.syncAt_ms) return;
+  state.syncAt_ms = state.now_ms + 3 * state.hours.delta_ms;
+  const peers = state.registry.leaders.filter((node) => node !== state.self);
+  const to = peers[state.syncPeer++ % peers.length];
+  const { height } = state.finalNode.state;
+  out.send.push({ epoch: 0, round: state.deciding, view: 0, sender: state.self, body: { type: 'SYNC_REQ', to, height } });
+}

@@ -1,0 +1,405 @@
+/**
+ * The messages: their fields, their canonical bytes, and nothing else. A payload is the CBOR list
+ * [version, type, tag, epoch, round, view, sender, ...body]; a message on the wire is [payload, signature], the
+ * signature covering DOMAIN ‖ payload. A message is known by its id, SHA-256(DOMAIN ‖ payload): an order's id,
+ * a header's and a block's hash are all this. Table of senders and receivers: README.md.
+ */
+import type { Hash } from '../ports.ts';
+import { type PlanAhead, PPM } from './benefit/instance.ts';
+import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
+import { POWER_MAX_W, PRICE_MAX, VIEWS_PER_ROUND } from './limits.ts';
+
+export const DOMAIN = new TextEncoder().encode('P2PEBT/1');
+const VERSION = 1;
+
+export const TYPES = ['ORDER', 'SITE', 'METER', 'HEADER', 'PROPOSE', 'VOTE', 'SYNC_REQ', 'SYNC_RES'] as const;
+export type MessageType = (typeof TYPES)[number];
+
+/** (γ, Id, σ, Q) of Eq. 1-2; Id is the sender. `round` of the envelope is the first round it may execute in. */
+export interface Order {
+  readonly type: 'ORDER';
+  /** Distinguishes orders of one sender and round. */
+  readonly ref: number;
+  readonly connector: number;
+  /** γ of Eq. 2: buy = 1, sell = 0. */
+  readonly side: 'buy' | 'sell';
+  /** σ, 10^-5 EUR/kWh: the most a buyer pays, the least a seller takes. Carried; the market is an issue of its own. */
+  readonly price: number;
+  /** Q as power over one round: AC drawn at the connector (buy), battery side given (sell). */
+  readonly power_W: number;
+  /** Committed rounds that it may wait, at most the neighbourhood's. */
+  readonly maxWait_rounds: number;
+  /** May be served in part, down to minimum_W (which is power_W for an indivisible order). */
+  readonly divisible: boolean;
+  readonly minimum_W: number;
+}
+
+/** The head meter's reading for the SEAL of `round`: registers at the start of the interval in which it is decided. */
+export interface Site {
+  readonly type: 'SITE';
+  readonly takenAt_ms: number;
+  readonly imported_Wh: number;
+  readonly exported_Wh: number;
+  /** Average since the start of that interval, import positive. */
+  readonly power_W: number;
+}
+
+/** A charge point's registers at the end of delivery round `round`, and where its previous statement left off. */
+export interface MeterStatement {
+  readonly type: 'METER';
+  readonly importedBefore_Wh: number;
+  readonly exportedBefore_Wh: number;
+  readonly imported_Wh: number;
+  readonly exported_Wh: number;
+  /** Whether the plan was followed under its lease, or the fallback. */
+  readonly mode: 'lease' | 'fallback';
+}
+
+/** How a candidate would serve the orders of a SEAL, and what that is worth. The sender is the author. */
+export interface Header {
+  readonly type: 'HEADER';
+  /** Id of the SEAL that it solves. */
+  readonly seal: string;
+  /** floor(L0 K / (PFint + K)); recomputed by all. */
+  readonly lambda: number;
+  readonly pfInt: bigint;
+  readonly net_W: number;
+  readonly operations: number;
+  /** What it does with each pending order and intends with those to come; only its first round binds. */
+  readonly plan: PlanAhead;
+}
+
+export type BlockKind = 'SEAL' | 'SCHEDULE' | 'CARRY';
+
+/** A block as its leader proposes it; `parent` is the id of another PROPOSE, or of the neighbourhood itself. */
+export interface Block {
+  readonly type: 'PROPOSE';
+  readonly kind: BlockKind;
+  readonly parent: string;
+  /** SEAL: the orders new in this round, the SITE reading, the METER statements. SCHEDULE: the winning HEADER. */
+  readonly carried: readonly Signed<Order | Site | MeterStatement | Header>[];
+}
+
+/** A vote on views [view, to]; only a SKIP covers more than one. */
+export interface Vote {
+  readonly type: 'VOTE';
+  readonly kind: 'notarize' | 'final' | 'skip';
+  readonly to: number;
+  /** The block voted for; empty for a SKIP. */
+  readonly block: string;
+}
+
+/** "Send me what follows this height." Addressed to one peer, so that one answers. */
+export interface SyncRequest {
+  readonly type: 'SYNC_REQ';
+  readonly to: number;
+  readonly height: number;
+}
+
+/** Final blocks in order, each with its FINAL votes (none for one that a descendant finalises), then what is not final yet. */
+export interface SyncResponse {
+  readonly type: 'SYNC_RES';
+  readonly to: number;
+  readonly height: number;
+  readonly blocks: readonly { readonly block: Signed<Block>; readonly votes: readonly Signed<Vote>[] }[];
+  readonly pending: readonly Signed<Block | Vote>[];
+}
+
+export type Body = Order | Site | MeterStatement | Header | Block | Vote | SyncRequest | SyncResponse;
+
+export interface Unsigned<B extends Body = Body> {
+  readonly epoch: number;
+  readonly round: number;
+  /** Global count of views for PROPOSE and VOTE; 0 otherwise. */
+  readonly view: number;
+  readonly sender: number;
+  readonly body: B;
+}
+
+/** A message whose signature, size, shape and canonical bytes were checked at the door (adapters/gate.ts). */
+export interface Signed<B extends Body = Body> extends Unsigned<B> {
+  /** SHA-256(DOMAIN ‖ payload), hexadecimal. */
+  readonly id: string;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+const BLOCK_KINDS: readonly BlockKind[] = ['SEAL', 'SCHEDULE', 'CARRY'];
+const VOTE_KINDS: readonly Vote['kind'][] = ['notarize', 'final', 'skip'];
+
+const wireList = (messages: readonly Signed[]): Canonical => messages.map((message) => [message.payload, message.signature]);
+
+function bodyFields(body: Body): Canonical[] {
+  switch (body.type) {
+    case 'ORDER':
+      return [
+        body.ref,
+        body.connector,
+        body.side === 'buy' ? 1 : 0,
+        body.price,
+        body.power_W,
+        body.maxWait_rounds,
+        body.divisible ? 1 : 0,
+        body.minimum_W,
+      ];
+    case 'SITE':
+      return [body.takenAt_ms, body.imported_Wh, body.exported_Wh, body.power_W];
+    case 'METER':
+      return [
+        body.importedBefore_Wh,
+        body.exportedBefore_Wh,
+        body.imported_Wh,
+        body.exported_Wh,
+        body.mode === 'lease' ? 0 : 1,
+      ];
+    case 'HEADER':
+      return [
+        fromHex(body.seal),
+        body.lambda,
+        body.pfInt,
+        body.net_W,
+        body.operations,
+        body.plan.orders,
+        body.plan.shares.map(({ buy_ppm, sell_ppm }) => [buy_ppm, sell_ppm]),
+      ];
+    case 'PROPOSE':
+      return [BLOCK_KINDS.indexOf(body.kind), fromHex(body.parent), wireList(body.carried)];
+    case 'VOTE':
+      return [VOTE_KINDS.indexOf(body.kind), body.to, fromHex(body.block)];
+    case 'SYNC_REQ':
+      return [body.to, body.height];
+    case 'SYNC_RES':
+      return [
+        body.to,
+        body.height,
+        body.blocks.map(({ block, votes }) => [[block.payload, block.signature], wireList(votes)]),
+        wireList(body.pending),
+      ];
+  }
+}
+
+/** The bytes that are hashed and, behind DOMAIN, signed. `tag` is the neighbourhood's (genesis hash, 8 bytes). */
+export function payloadOf(message: Unsigned, tag: Uint8Array): Uint8Array {
+  const { epoch, round, view, sender, body } = message;
+  return encode([VERSION, TYPES.indexOf(body.type), tag, epoch, round, view, sender, ...bodyFields(body)]);
+}
+
+export const toSign = (payload: Uint8Array): Uint8Array => concat(DOMAIN, payload);
+
+export const toWire = (message: { payload: Uint8Array; signature: Uint8Array }): Uint8Array =>
+  encode([message.payload, message.signature]);
+
+/** Splits wire bytes; null unless they are exactly [payload, 64-byte signature]. */
+export function fromWire(wire: Uint8Array): { payload: Uint8Array; signature: Uint8Array } | null {
+  return wirePair(decode(wire));
+}
+
+function wirePair(value: Canonical): { payload: Uint8Array; signature: Uint8Array } | null {
+  if (!Array.isArray(value) || value.length !== 2) return null;
+  const [payload, signature] = value;
+  if (!(payload instanceof Uint8Array) || !(signature instanceof Uint8Array) || signature.length !== 64) return null;
+  return { payload, signature };
+}
+
+/** Why a payload is not a message of ours. */
+export class MessageError extends Error {
+  readonly code: 'malformed' | 'foreign' | 'out-of-range';
+  constructor(code: MessageError['code'], message: string) {
+    super(message);
+    this.name = 'MessageError';
+    this.code = code;
+  }
+}
+
+/** Reads the fields of a list one after the other; each complaint names the field. */
+class Fields {
+  private at = 0;
+  private readonly list: readonly Canonical[];
+  constructor(list: readonly Canonical[]) {
+    this.list = list;
+  }
+  private next(name: string): Canonical {
+    if (this.at >= this.list.length) throw new MessageError('malformed', `${name} is missing`);
+    return this.list[this.at++];
+  }
+  whole(name: string, low: number, high: number): number {
+    const value = this.next(name);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
+      throw new MessageError('malformed', `${name} is not a whole number`);
+    }
+    if (value < low || value > high) throw new MessageError('out-of-range', `${name} = ${value}, not ${low} to ${high}`);
+    return value;
+  }
+  big(name: string): bigint {
+    const value = this.next(name);
+    if (typeof value === 'bigint') return value;
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
+    throw new MessageError('malformed', `${name} is not a whole number`);
+  }
+  bytes(name: string, length: number | readonly number[]): Uint8Array {
+    const value = this.next(name);
+    if (!(value instanceof Uint8Array) || ![length].flat().includes(value.length)) {
+      throw new MessageError('malformed', `${name} is not a byte string of length ${length}`);
+    }
+    return value;
+  }
+  items(name: string): readonly Canonical[] {
+    const value = this.next(name);
+    if (!Array.isArray(value)) throw new MessageError('malformed', `${name} is not a list`);
+    return value;
+  }
+  wholes(name: string, low: number, high: number): number[] {
+    const inner = new Fields(this.items(name));
+    const values: number[] = [];
+    while (inner.at < inner.list.length) values.push(inner.whole(name, low, high));
+    return values;
+  }
+  end(): void {
+    if (this.at !== this.list.length) throw new MessageError('malformed', 'fields beyond the last');
+  }
+}
+
+const REGISTER_MAX_WH = 2 ** 48;
+const TIME_MAX_MS = 2 ** 48;
+const ROUND_MAX = 2 ** 40;
+const VIEW_MAX = ROUND_MAX * VIEWS_PER_ROUND;
+const hex = (fields: Fields, name: string): string => toHex(fields.bytes(name, 32));
+const pairs = (fields: Fields, name: string, open: OpenNested): Signed[] =>
+  fields.items(name).map((item) => {
+    const pair = wirePair(item);
+    if (pair === null) throw new MessageError('malformed', `${name} holds something that is not a signed message`);
+    return open(pair);
+  });
+
+/** How the door opens a message inside a message: with the same checks, signature included. Throws on refusal. */
+export type OpenNested = (pair: { payload: Uint8Array; signature: Uint8Array }) => Signed;
+
+function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
+  switch (type) {
+    case 'ORDER': {
+      const order: Order = {
+        type,
+        ref: fields.whole('ref', 0, 2 ** 32 - 1),
+        connector: fields.whole('connector', 0, 0),
+        side: fields.whole('side', 0, 1) === 1 ? 'buy' : 'sell',
+        price: fields.whole('price', 0, PRICE_MAX),
+        power_W: fields.whole('power_W', 1, POWER_MAX_W),
+        maxWait_rounds: fields.whole('maxWait_rounds', 0, 255),
+        divisible: fields.whole('divisible', 0, 1) === 1,
+        minimum_W: fields.whole('minimum_W', 0, POWER_MAX_W),
+      };
+      if (order.minimum_W > order.power_W || (!order.divisible && order.minimum_W !== order.power_W)) {
+        throw new MessageError('out-of-range', `minimum_W = ${order.minimum_W} does not fit power_W = ${order.power_W}`);
+      }
+      return order;
+    }
+    case 'SITE':
+      return {
+        type,
+        takenAt_ms: fields.whole('takenAt_ms', 0, TIME_MAX_MS),
+        imported_Wh: fields.whole('imported_Wh', 0, REGISTER_MAX_WH),
+        exported_Wh: fields.whole('exported_Wh', 0, REGISTER_MAX_WH),
+        power_W: fields.whole('power_W', -100 * POWER_MAX_W, 100 * POWER_MAX_W),
+      };
+    case 'METER':
+      return {
+        type,
+        importedBefore_Wh: fields.whole('importedBefore_Wh', 0, REGISTER_MAX_WH),
+        exportedBefore_Wh: fields.whole('exportedBefore_Wh', 0, REGISTER_MAX_WH),
+        imported_Wh: fields.whole('imported_Wh', 0, REGISTER_MAX_WH),
+        exported_Wh: fields.whole('exported_Wh', 0, REGISTER_MAX_WH),
+        mode: fields.whole('mode', 0, 1) === 0 ? 'lease' : 'fallback',
+      };
+    case 'HEADER':
+      return {
+        type,
+        seal: hex(fields, 'seal'),
+        lambda: fields.whole('lambda', 0, 2 ** 48),
+        pfInt: fields.big('pfInt'),
+        net_W: fields.whole('net_W', -(2 ** 40), 2 ** 40),
+        operations: fields.whole('operations', 0, 2 ** 20),
+        plan: {
+          orders: fields
+            .items('orders')
+            .map((item) =>
+              Array.isArray(item)
+                ? new Fields([item]).wholes('served_W', 0, POWER_MAX_W)
+                : new Fields([item]).whole('wait', 0, 255),
+            ),
+          shares: fields.items('shares').map((item) => {
+            const row = new Fields(Array.isArray(item) ? item : []);
+            const shares = { buy_ppm: row.wholes('buy_ppm', 0, PPM), sell_ppm: row.wholes('sell_ppm', 0, PPM) };
+            row.end();
+            return shares;
+          }),
+        },
+      };
+    case 'PROPOSE':
+      return {
+        type,
+        kind: BLOCK_KINDS[fields.whole('kind', 0, 2)],
+        parent: hex(fields, 'parent'),
+        carried: pairs(fields, 'carried', open) as Signed<Order | Site | MeterStatement | Header>[],
+      };
+    case 'VOTE': {
+      const kind = VOTE_KINDS[fields.whole('kind', 0, 2)];
+      const to = fields.whole('to', 0, VIEW_MAX);
+      return { type, kind, to, block: toHex(fields.bytes('block', kind === 'skip' ? 0 : 32)) };
+    }
+    case 'SYNC_REQ':
+      return { type, to: fields.whole('to', 0, 2 ** 16), height: fields.whole('height', 0, ROUND_MAX) };
+    case 'SYNC_RES':
+      return {
+        type,
+        to: fields.whole('to', 0, 2 ** 16),
+        height: fields.whole('height', 0, ROUND_MAX),
+        blocks: fields.items('blocks').map((item) => {
+          const inner = new Fields(Array.isArray(item) ? item : []);
+          const [block] = pairs(new Fields([[inner.items('block')]]), 'block', open);
+          const votes = pairs(inner, 'votes', open);
+          inner.end();
+          if (block.body.type !== 'PROPOSE' || !votes.every(({ body }) => body.type === 'VOTE')) {
+            throw new MessageError('malformed', 'a page of blocks holds something else');
+          }
+          return { block: block as Signed<Block>, votes: votes as Signed<Vote>[] };
+        }),
+        pending: pairs(fields, 'pending', open).map((message) => {
+          if (message.body.type !== 'PROPOSE' && message.body.type !== 'VOTE') {
+            throw new MessageError('malformed', 'pending holds something that is neither block nor vote');
+          }
+          return message as Signed<Block | Vote>;
+        }),
+      };
+  }
+}
+
+/** Payload bytes to fields. Throws MessageError; whatever `open` throws for a nested message passes through. */
+export function readPayload(payload: Uint8Array, tag: Uint8Array, open: OpenNested): Unsigned {
+  const list = decode(payload);
+  if (!Array.isArray(list)) throw new MessageError('malformed', 'not a canonical CBOR list');
+  const fields = new Fields(list);
+  const version = fields.whole('version', 0, 255);
+  if (version !== VERSION) throw new MessageError('foreign', `protocol version ${version}, not ${VERSION}`);
+  const type = TYPES[fields.whole('type', 0, TYPES.length - 1)];
+  if (toHex(fields.bytes('tag', 8)) !== toHex(tag)) throw new MessageError('foreign', 'of another neighbourhood');
+  const epoch = fields.whole('epoch', 0, ROUND_MAX);
+  const round = fields.whole('round', 0, ROUND_MAX);
+  const view = fields.whole('view', 0, VIEW_MAX);
+  const sender = fields.whole('sender', 0, 2 ** 16 - 1);
+  const body = readBody(type, fields, open);
+  fields.end();
+  if (body.type === 'PROPOSE' || body.type === 'VOTE') {
+    if (Math.floor(view / VIEWS_PER_ROUND) !== round) throw new MessageError('out-of-range', `view ${view} is not of round ${round}`);
+  } else if (view !== 0) {
+    throw new MessageError('out-of-range', `a ${type} has no view`);
+  }
+  if (body.type === 'VOTE' && (body.kind === 'skip' ? body.to < view : body.to !== view)) {
+    throw new MessageError('out-of-range', `a ${body.kind} of views ${view} to ${body.to}`);
+  }
+  return { epoch, round, view, sender, body };
+}
+
+/** A message with its id and signature: the runtime's own, or one that passed the door. */
+export const signed = <B extends Body>(message: Unsigned<B>, payload: Uint8Array, signature: Uint8Array, hash: Hash): Signed<B> =>
+  Object.freeze({ ...message, payload, signature, id: toHex(hash(toSign(payload))) });
+

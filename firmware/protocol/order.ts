@@ -1,0 +1,24 @@
+/**
+ * order: is this order acceptable for the SEAL of a round? Judged against the chain alone, so that every voter
+ * answers alike. Its signature and shape were checked at the door.
+ */
+import type { ChainState } from './chain.ts';
+import { ORDERS_PER_NODE } from './limits.ts';
+import type { Order, Signed } from './messages.ts';
+import type { Registry } from './registry.ts';
+
+export type OrderRefusal = 'not-a-charge-point' | 'other-round' | 'over-rating' | 'waits-too-long' | 'too-many' | 'known';
+
+export function refuseOrder(order: Signed<Order>, round: number, chain: ChainState, registry: Registry): OrderRefusal | null {
+  const node = registry.neighbourhood.nodes[order.sender];
+  if (node?.connector === undefined) return 'not-a-charge-point';
+  if (order.round !== round) return 'other-round';
+  const { side, power_W, maxWait_rounds } = order.body;
+  const rating_W = side === 'buy' ? node.connector.charge_W : node.connector.discharge_W;
+  if (power_W > rating_W) return 'over-rating';
+  if (maxWait_rounds > registry.neighbourhood.maxWait_rounds) return 'waits-too-long';
+  const own = chain.pending.filter((entry) => entry.order.sender === order.sender);
+  if (own.some((entry) => entry.order.id === order.id)) return 'known';
+  if (own.length >= ORDERS_PER_NODE) return 'too-many';
+  return null;
+}

@@ -1,0 +1,108 @@
+/**
+ * schedule: a HEADER answers a SEAL with a plan and says what it is worth; a SCHEDULE block commits the plan's first
+ * round. The audit recomputes everything from the SEAL's instance, never from a node's own pool.
+ */
+import type { Hash } from '../ports.ts';
+import { type Benefit, evaluate } from './benefit/evaluate.ts';
+import { bindingRound, refusal as refusePlan } from './benefit/feasible.ts';
+import type { PlanAhead } from './benefit/instance.ts';
+import { type Candidate, compareRank } from './benefit/rank.ts';
+import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
+import { concat, fromHex, toHex } from './codec.ts';
+import { METER_ROUNDS_BACK } from './limits.ts';
+import type { Block, Header, Signed } from './messages.ts';
+import type { Registry } from './registry.ts';
+import { effect_W } from './seal.ts';
+import type { Allocation } from './settlement.ts';
+
+/** A header that was recomputed and found true. */
+export interface AuditedHeader {
+  readonly header: Signed<Header>;
+  readonly benefit: Benefit;
+  readonly candidate: Candidate;
+}
+
+export const headerOf = (seal: string, plan: PlanAhead, benefit: Benefit): Header => ({
+  type: 'HEADER',
+  seal,
+  lambda: Number(benefit.lambda),
+  pfInt: benefit.pfInt,
+  net_W: benefit.net_W,
+  operations: benefit.operations,
+  plan,
+});
+
+/** Predicate V for a header (paper step 3, "audit"): is the plan allowed, and is it worth what it says? */
+export function auditHeader(chain: ChainState, header: Signed<Header>, registry: Registry, hash: Hash): AuditedHeader | BlockRefusal {
+  if (chain.instance === null || header.body.seal !== chain.seal || header.round !== chain.sealRound) {
+    return refusal('wrong-seal', 'it answers another SEAL');
+  }
+  const { plan } = header.body;
+  const why = refusePlan(chain.instance, plan);
+  if (why !== null) return refusal('infeasible', `${why.code}: ${why.detail}`);
+  const benefit = evaluate(chain.instance, plan);
+  const { lambda, pfInt, net_W, operations } = header.body;
+  if (
+    BigInt(lambda) !== benefit.lambda ||
+    pfInt !== benefit.pfInt ||
+    net_W !== benefit.net_W ||
+    operations !== benefit.operations
+  ) {
+    return refusal('wrong-benefit', `lambda ${lambda} claimed, ${benefit.lambda} recomputed`);
+  }
+  const tie = toHex(hash(concat(fromHex(chain.schedule), registry.publicKeys[header.sender])));
+  const { slopes } = benefit;
+  return { header, benefit, candidate: { pfInt, slopes, welfare: 0n, operations, tie } };
+}
+
+/** Negative when `a` wins over `b`. */
+export const compareHeaders = (a: AuditedHeader, b: AuditedHeader): number => compareRank(a.candidate, b.candidate);
+
+export const scheduleBlock = (parent: string, header: Signed<Header>): Block => ({
+  type: 'PROPOSE',
+  kind: 'SCHEDULE',
+  parent,
+  carried: [header],
+});
+
+/** The state after a SCHEDULE, or why it is invalid on this chain (predicate V). */
+export function applySchedule(chain: ChainState, block: Signed<Block>, registry: Registry, hash: Hash): ChainState | BlockRefusal {
+  const { round } = block;
+  if (chain.instance === null || round !== chain.sealRound) return refusal('wrong-round', `no SEAL of round ${round} before it`);
+  if (chain.scheduleRound >= round) return refusal('wrong-round', `round ${round} has its SCHEDULE`);
+  const [header, ...more] = block.body.carried;
+  if (header?.body.type !== 'HEADER' || more.length > 0) return refusal('wrong-kind', 'a SCHEDULE carries one HEADER');
+  const audited = auditHeader(chain, header as Signed<Header>, registry, hash);
+  if ('code' in audited) return audited;
+
+  const served = new Map(bindingRound(chain.instance, audited.header.body.plan).map(({ index, power_W }) => [index, power_W]));
+  const pending: PendingEntry[] = [];
+  const allocations: Allocation[] = [];
+  chain.pending.forEach((entry, index) => {
+    const power_W = served.get(index) ?? 0;
+    if (power_W > 0) {
+      allocations.push({
+        round,
+        node: entry.order.sender,
+        order: entry.order.id,
+        ordered_W: effect_W(entry.order.body, entry.order.body.power_W, registry),
+        allocated_W: effect_W(entry.order.body, power_W, registry),
+      });
+    }
+    if (power_W < entry.remaining_W) pending.push({ ...entry, remaining_W: entry.remaining_W - power_W });
+  });
+  return {
+    ...chain,
+    tip: block.id,
+    height: chain.height + 1,
+    instance: null,
+    scheduleRound: round,
+    schedule: block.id,
+    pending,
+    allocations: [...chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK), ...allocations],
+    rounds: chain.rounds.map((record) =>
+      record.round === round ? { ...record, committed: true, scheduled_W: audited.benefit.net_W } : record,
+    ),
+    settled: [],
+  };
+}

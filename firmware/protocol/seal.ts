@@ -1,0 +1,263 @@
+/**
+ * seal: a SEAL block fixes the problem of a round: its orders, the SITE reading, the METER statements of earlier
+ * rounds. From then on every node solves and audits the same instance.
+ */
+import type { Hash } from '../ports.ts';
+import { poseInstance } from './benefit/pose.ts';
+import { type Direction, mulDiv, PPM } from './benefit/instance.ts';
+import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
+import { concat, fromHex, toHex } from './codec.ts';
+import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_ROUNDS_MISSING } from './limits.ts';
+import type { Block, MeterStatement, Order, Signed, Site } from './messages.ts';
+import { refuseOrder } from './order.ts';
+import type { Pool } from './pool.ts';
+import type { Registry } from './registry.ts';
+import { type Registers, meteredEnergy_J, settle } from './settlement.ts';
+
+/** What an order adds to the power at the head meter when `power_W` of it runs. */
+export function effect_W(order: Order, power_W: number, registry: Registry): number {
+  return order.side === 'buy' ? power_W : -mulDiv(power_W, registry.neighbourhood.dischargingEfficiency_ppm, PPM);
+}
+
+interface Carried {
+  readonly orders: readonly Signed<Order>[];
+  readonly site: Signed<Site> | null;
+  readonly meters: readonly Signed<MeterStatement>[];
+}
+
+const isOrder = (message: Signed): message is Signed<Order> => message.body.type === 'ORDER';
+const isSite = (message: Signed): message is Signed<Site> => message.body.type === 'SITE';
+const isMeter = (message: Signed): message is Signed<MeterStatement> => message.body.type === 'METER';
+
+/** Sorted list, unique: orders by id, then SITE, then METERs by round and sender. */
+function canonical({ orders, site, meters }: Carried): Block['carried'] {
+  const byId = [...orders].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const byRound = [...meters].sort((a, b) => a.round - b.round || a.sender - b.sender);
+  return [...byId, ...(site ? [site] : []), ...byRound];
+}
+
+function refuseMeter(statement: Signed<MeterStatement>, round: number, registers: readonly (Registers | null)[], registry: Registry): string | null {
+  const known = registers[statement.sender];
+  if (!registry.isValidator[statement.sender]) return 'not of a charge point';
+  if (statement.round > round - 2) return 'of a round that is not over';
+  if (statement.round < round - METER_ROUNDS_BACK) return 'too old';
+  if (known && statement.round <= known.round) return 'of a round settled before';
+  return null;
+}
+
+/** The statements of the pool that a SEAL of this round on this chain can carry. */
+export function sealable(pool: Pool, chain: ChainState, round: number, registry: Registry): Carried {
+  const orders: Signed<Order>[] = [];
+  const pending = survivors(chain, round);
+  for (const order of [...pool.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    if (refuseOrder(order, round, { ...chain, pending }, registry) !== null) continue;
+    orders.push(order);
+    pending.push(entryOf(order));
+  }
+  const site = pool.sites.get(round) ?? null;
+  const meters: Signed<MeterStatement>[] = [];
+  const registers = [...chain.registers];
+  for (const statement of [...pool.meters.values()].sort((a, b) => a.round - b.round || a.sender - b.sender)) {
+    if (refuseMeter(statement, round, registers, registry) !== null) continue;
+    registers[statement.sender] = registersOf(statement);
+    meters.push(statement);
+  }
+  return { orders, site: site !== null && refuseSite(site, round, chain, registry) === null ? site : null, meters };
+}
+
+export const sealBlock = (parent: string, carried: Carried): Block => ({
+  type: 'PROPOSE',
+  kind: 'SEAL',
+  parent,
+  carried: canonical(carried),
+});
+
+const entryOf = (order: Signed<Order>): PendingEntry => ({ order, age: 0, remaining_W: order.body.power_W });
+const registersOf = ({ round, body }: Signed<MeterStatement | Site>): Registers => ({
+  round,
+  imported_Wh: body.imported_Wh,
+  exported_Wh: body.exported_Wh,
+});
+
+/** Orders carried over from earlier rounds; after a long outage a wish of that time is void. */
+const survivors = (chain: ChainState, round: number): PendingEntry[] =>
+  chain.pending.filter(({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS);
+
+function refuseSite(site: Signed<Site>, round: number, chain: ChainState, registry: Registry): string | null {
+  if (site.sender !== registry.headMeter) return 'not of the head meter';
+  if (site.round !== round) return `of round ${site.round}`;
+  if (chain.site && (site.body.imported_Wh < chain.site.imported_Wh || site.body.exported_Wh < chain.site.exported_Wh)) {
+    return 'a register that went back';
+  }
+  return null;
+}
+
+/** Without a reading, and with the last one too old, no round is sealed: everyone falls back (M13). */
+export const lacksSite = (chain: ChainState, round: number, site: Signed<Site> | null): boolean =>
+  site === null && (chain.site === null || round - chain.site.round > SITE_ROUNDS_MISSING);
+
+/** The state after a SEAL, or why it is invalid on this chain (predicate V). */
+export function applySeal(chain: ChainState, block: Signed<Block>, registry: Registry, hash: Hash): ChainState | BlockRefusal {
+  const { round } = block;
+  const { neighbourhood } = registry;
+  if (round <= chain.sealRound) return refusal('wrong-round', `round ${round} after a SEAL of round ${chain.sealRound}`);
+  const { carried } = block.body;
+  const orders = carried.filter(isOrder);
+  const meters = carried.filter(isMeter);
+  const sites = carried.filter(isSite);
+  const inOrder = canonical({ orders, site: sites[0] ?? null, meters });
+  if (inOrder.length !== carried.length || inOrder.some((message, i) => message !== carried[i])) {
+    return refusal('unsorted', 'its statements are not in canonical order');
+  }
+
+  const pending: PendingEntry[] = survivors(chain, round).map((entry) => ({ ...entry, age: entry.age + 1 }));
+  for (const order of orders) {
+    const why = refuseOrder(order, round, { ...chain, pending }, registry);
+    if (why !== null) return refusal('bad-order', `order ${order.id.slice(0, 8)} of node ${order.sender}: ${why}`);
+    pending.push(entryOf(order));
+  }
+  const registers = [...chain.registers];
+  const settled = [];
+  /** Metered net energy by node and round, J. */
+  const metered = new Map<string, number>();
+  for (const statement of meters) {
+    const before = registers[statement.sender];
+    const why = refuseMeter(statement, round, registers, registry);
+    if (why !== null) return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
+    settled.push(...settle(statement, before, chain.allocations, neighbourhood.roundTime_s));
+    const rounds = before === null ? 1 : statement.round - before.round;
+    const each_J = Math.floor(meteredEnergy_J(statement.body, before) / rounds);
+    for (let r = statement.round - rounds + 1; r <= statement.round; r++) metered.set(`${r}/${statement.sender}`, each_J);
+    registers[statement.sender] = registersOf(statement);
+  }
+  const site = sites[0] ?? null;
+  if (site !== null) {
+    const why = refuseSite(site, round, chain, registry);
+    if (why !== null) return refusal('bad-site', why);
+  } else if (lacksSite(chain, round, null)) {
+    return refusal('site-missing', 'the head meter has been silent for too long');
+  }
+
+  const rounds = grownRounds(chain, round, orders, registry);
+  if (site !== null && chain.site !== null) meterRounds(rounds, chain, site, metered, registry);
+  const seed = fromHex(chain.schedule);
+  const ranked = pending
+    .map((entry) => ({ entry, rank: toHex(hash(concat(seed, fromHex(entry.order.id)))) }))
+    .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+    .map(({ entry }) => entry);
+
+  const buy_W = sum(orders.filter((o) => o.body.side === 'buy').map((o) => o.body.power_W));
+  const sell_W = sum(orders.filter((o) => o.body.side === 'sell').map((o) => o.body.power_W));
+  const instance = poseInstance({
+    round,
+    roundTime_s: neighbourhood.roundTime_s,
+    lookAhead_rounds: neighbourhood.lookAhead_rounds,
+    maxWait_rounds: neighbourhood.maxWait_rounds,
+    closes: false,
+    chargingEfficiency_ppm: neighbourhood.chargingEfficiency_ppm,
+    dischargingEfficiency_ppm: neighbourhood.dischargingEfficiency_ppm,
+    limits: {
+      capacity_W: neighbourhood.capacity_W,
+      exportLimit_W: neighbourhood.exportLimit_W,
+      margin_W: neighbourhood.margin_W,
+      safeShares_W: neighbourhood.nodes.map((node) => node.safeShare_W),
+      lostParts: registry.f + 1,
+      connectors: neighbourhood.nodes.map((node) => node.connector ?? { charge_W: 0, discharge_W: 0 }),
+    },
+    history: withPresent(rounds, round, site),
+    arrived: { buy_W, sell_W },
+    pending: ranked.map(({ order, age, remaining_W }) => ({
+      id: order.id,
+      node: order.sender,
+      side: order.body.side,
+      power_W: remaining_W,
+      remainingWait_rounds: Math.max(0, order.body.maxWait_rounds - age),
+      curtailed_rounds: Math.max(0, age - order.body.maxWait_rounds),
+      divisible: order.body.divisible,
+      minimum_W: Math.min(order.body.minimum_W, remaining_W),
+    })),
+    directions: directionsOf(chain, round - 1, registry),
+    loadProfile_W: neighbourhood.loadProfile_W,
+  });
+  return {
+    ...chain,
+    tip: block.id,
+    height: chain.height + 1,
+    sealRound: round,
+    seal: block.id,
+    instance,
+    pending: ranked,
+    rounds,
+    allocations: chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK),
+    registers,
+    site: site === null ? chain.site : registersOf(site),
+    settled,
+  };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** The rounds up to this one; those that were never sealed are there too, without orders. */
+function grownRounds(chain: ChainState, round: number, orders: readonly Signed<Order>[], registry: Registry): ChainRound[] {
+  const keep = (HISTORY_DAYS + 1) * Math.floor(86_400 / registry.neighbourhood.roundTime_s);
+  const rounds = chain.rounds.filter((record) => record.round > round - keep);
+  const from = Math.max(rounds.length > 0 ? rounds[rounds.length - 1].round + 1 : round - 1, round - keep + 1);
+  for (let r = from; r <= round; r++) {
+    const placed = r === round ? orders : [];
+    rounds.push({
+      round: r,
+      buy_W: sum(placed.filter((o) => o.body.side === 'buy').map((o) => o.body.power_W)),
+      sell_W: sum(placed.filter((o) => o.body.side === 'sell').map((o) => o.body.power_W)),
+      placed_W: sum(placed.map((o) => effect_W(o.body, o.body.power_W, registry))),
+      committed: false,
+      scheduled_W: 0,
+    });
+  }
+  return rounds;
+}
+
+/** Fills in what the head meter's registers say of the rounds since the reading before: Theta, and the load under it. */
+function meterRounds(
+  rounds: ChainRound[],
+  chain: ChainState,
+  site: Signed<Site>,
+  metered: ReadonlyMap<string, number>,
+  registry: Registry,
+): void {
+  const before = chain.site as Registers;
+  const { roundTime_s } = registry.neighbourhood;
+  const energy_Wh = site.body.imported_Wh - before.imported_Wh - (site.body.exported_Wh - before.exported_Wh);
+  // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
+  const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * (site.round - before.round)));
+  rounds.forEach((record, i) => {
+    if (record.round < before.round - 1 || record.round > site.round - 2) return;
+    let vehicles_J = 0;
+    registry.isValidator.forEach((isChargePoint, node) => {
+      if (!isChargePoint) return;
+      vehicles_J += metered.get(`${record.round}/${node}`) ?? allocated_W(chain, record.round, node) * roundTime_s;
+    });
+    rounds[i] = { ...record, theta_W, load_W: theta_W - Math.floor(vehicles_J / roundTime_s) };
+  });
+}
+
+const allocated_W = (chain: ChainState, round: number, node: number): number =>
+  sum(chain.allocations.filter((a) => a.round === round && a.node === node).map((a) => a.allocated_W));
+
+/** The present round has no register reading yet: what the head meter shows stands in, its schedule taken off. */
+function withPresent(rounds: readonly ChainRound[], round: number, site: Signed<Site> | null): ChainRound[] {
+  return rounds
+    .filter((record) => record.round < round)
+    .map((record) =>
+      record.round === round - 1 && site !== null
+        ? { ...record, theta_W: site.body.power_W, load_W: site.body.power_W - record.scheduled_W }
+        : record,
+    );
+}
+
+function directionsOf(chain: ChainState, round: number, registry: Registry): Direction[] {
+  const directions: Direction[] = registry.isValidator.map(() => 'idle');
+  for (const a of chain.allocations) {
+    if (a.round === round) directions[a.node] = a.allocated_W >= 0 ? 'charge' : 'discharge';
+  }
+  return directions;
+}

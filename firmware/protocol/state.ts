@@ -1,0 +1,169 @@
+/**
+ * What one node's core remembers. Plain data, changed by step.ts (and the rules it calls) alone; everything that
+ * must survive a restart goes to the ledger through the obligations of a step.
+ */
+import type { Hash, LedgerEntry } from '../ports.ts';
+import type { Instance } from './benefit/instance.ts';
+import { type ChainState, genesisState } from './chain.ts';
+import type { PoBState } from './consensus/pob.ts';
+import { emptyBook, type VoteBook } from './consensus/votes.ts';
+import type { Block, Header, Signed, Unsigned } from './messages.ts';
+import type { Plan } from './plan.ts';
+import { emptyPool, type Pool } from './pool.ts';
+import type { Registry } from './registry.ts';
+import { type Hours, hours } from './round.ts';
+import type { AuditedHeader } from './schedule.ts';
+
+/** A block in the tree that grows from the last final one. */
+export interface BlockNode {
+  /** Null for the neighbourhood itself. */
+  readonly block: Signed<Block> | null;
+  readonly view: number;
+  /** Null at the last final block: what is under it is the ledger's. */
+  parent: BlockNode | null;
+  readonly state: ChainState;
+  notarized: boolean;
+  final: boolean;
+}
+
+/** What this node has signed, as far as it matters for what it may still sign. */
+export interface OwnVotes {
+  /** View to block. */
+  readonly notarized: Map<number, string>;
+  readonly final: Set<number>;
+  skipped: { readonly from: number; readonly to: number }[];
+}
+
+export interface ProtocolState {
+  readonly registry: Registry;
+  readonly hours: Hours;
+  readonly hash: Hash;
+  readonly self: number;
+  now_ms: number;
+  /** The round being decided; -1 until the first tick. */
+  deciding: number;
+  readonly pool: Pool;
+  readonly pob: PoBState;
+  /** The last final block. */
+  finalNode: BlockNode;
+  /** Blocks above (and including) the last final one, by id. */
+  nodes: Map<string, BlockNode>;
+  /** Proposals whose parent is unknown, and headers whose SEAL is. */
+  orphans: Signed<Block>[];
+  orphanHeaders: Signed<Header>[];
+  readonly votes: VoteBook;
+  readonly own: OwnVotes;
+  /** The view this node is in, and since when. */
+  view: number;
+  viewSince_ms: number;
+  /** The last view in which this node proposed, -1 for none. */
+  proposedView: number;
+  /** Predicate R. Statements held at T_ord, the best header held at T_lock (by SEAL); null before. */
+  heldAtOrders: readonly string[] | null;
+  bestAtLock: ReadonlyMap<string, AuditedHeader> | null;
+  /** The best header heard, by SEAL. */
+  readonly best: Map<string, AuditedHeader>;
+  /** Headers that each author has sent in this round: one counts. */
+  readonly authors: Map<number, string>;
+  /** SEAL for which a solution was asked, and the solution waiting for its turn. */
+  solving: string | null;
+  mined: { readonly header: Unsigned<Header>; readonly audited: AuditedHeader; readonly seal: string; readonly sendAt_ms: number } | null;
+  /** Last rounds for which this node has placed an order. */
+  orderedRound: number;
+  /** Set once T_act of the deciding round has passed. */
+  acted: boolean;
+  /** Views in which a worse or incomplete proposal was answered by showing what was missing. */
+  shownView: number;
+  healAt_ms: number;
+  syncAt_ms: number;
+  syncPeer: number;
+}
+
+export type NoteCode =
+  | 'round-begins'
+  | 'order-placed'
+  | 'proposed'
+  | 'refused-block'
+  | 'refused-choice'
+  | 'refused-header'
+  | 'view-skipped'
+  | 'sealed'
+  | 'committed'
+  | 'committed-late'
+  | 'terminated'
+  | 'evidence'
+  | 'sync';
+
+/** Something worth telling a person. */
+export interface Note {
+  readonly code: NoteCode;
+  readonly round: number;
+  readonly text: string;
+}
+
+/** What the world owes the protocol, in the order it is owed. */
+export interface Outcome {
+  /** Durable before anything below. */
+  readonly persist: LedgerEntry[];
+  /** Signed by the runtime, published, and given back to the core as messages. */
+  readonly send: Unsigned[];
+  /** Messages of others to publish again. */
+  readonly relay: Signed[];
+  /** Replaces the plan in force for its round. */
+  plan: Plan | null;
+  /** Find a plan for this instance and give it back as 'solved'. */
+  solve: { readonly seal: string; readonly instance: Instance } | null;
+  /** Answer a peer that is behind, from the ledger. */
+  serve: { readonly to: number; readonly height: number } | null;
+  readonly notes: Note[];
+}
+
+export const emptyOutcome = (): Outcome => ({
+  persist: [],
+  send: [],
+  relay: [],
+  plan: null,
+  solve: null,
+  serve: null,
+  notes: [],
+});
+
+export function makeState(registry: Registry, self: number, hash: Hash): ProtocolState {
+  const state = genesisState(registry);
+  const root: BlockNode = { block: null, view: -1, parent: null, state, notarized: true, final: true };
+  return {
+    registry,
+    hours: hours(registry.neighbourhood.roundTime_s),
+    hash,
+    self,
+    now_ms: 0,
+    deciding: -1,
+    pool: emptyPool(),
+    pob: { roundBlock: null, roundTime_ms: null },
+    finalNode: root,
+    nodes: new Map([[root.state.tip, root]]),
+    orphans: [],
+    orphanHeaders: [],
+    votes: emptyBook(),
+    own: { notarized: new Map(), final: new Set(), skipped: [] },
+    view: 0,
+    viewSince_ms: 0,
+    proposedView: -1,
+    heldAtOrders: null,
+    bestAtLock: null,
+    best: new Map(),
+    authors: new Map(),
+    solving: null,
+    mined: null,
+    orderedRound: -1,
+    acted: false,
+    shownView: -1,
+    healAt_ms: 0,
+    syncAt_ms: 0,
+    syncPeer: 0,
+  };
+}
+
+/** Milliseconds since the deciding interval began. */
+export const offset_ms = (state: ProtocolState): number => state.now_ms - (state.deciding - 1) * state.hours.round_ms;
+

@@ -1,0 +1,329 @@
+/**
+ * The one door of the core. Everything that happens to a node (time passing, a verified message, a wish, a reading,
+ * a solution) is an input; everything it owes the world comes back as an outcome, to be carried out in the order
+ * persist, send, relay, plan, solve, serve. No clock, no I/O, no chance; nothing else changes the state.
+ */
+import { evaluate } from './benefit/evaluate.ts';
+import type { PlanAhead } from './benefit/instance.ts';
+import { applyBlock } from './block.ts';
+import { isRefusal } from './chain.ts';
+import { toHex, concat, fromHex } from './codec.ts';
+import { PoBMine, PoBRound } from './consensus/pob.ts';
+import { finalize, markOwnVote, note, onProposal, onTime, onVote, progress, requestSync } from './consensus/simplex.ts';
+import { allVotes } from './consensus/votes.ts';
+import { HEADERS_PER_ROUND } from './limits.ts';
+import {
+  type Block,
+  type Body,
+  type Header,
+  type MeterStatement,
+  type Order,
+  payloadOf,
+  type Signed,
+  signed,
+  type Site,
+  type SyncResponse,
+  type Unsigned,
+  type Vote,
+} from './messages.ts';
+import { refuseOrder } from './order.ts';
+import { addMeter, addOrder, addSite, prune } from './pool.ts';
+import { decidedAt } from './round.ts';
+import { auditHeader, compareHeaders, headerOf } from './schedule.ts';
+import { sealable } from './seal.ts';
+import { type BlockNode, emptyOutcome, offset_ms, type Outcome, type ProtocolState } from './state.ts';
+
+export type OrderWish = Omit<Order, 'type' | 'ref' | 'connector'>;
+
+export type Input =
+  /** Time passed. Sent a few times per Δ; nothing in the core looks at a clock. */
+  | { readonly kind: 'tick'; readonly now_ms: number }
+  /** A message that passed the door, or one of this node's own that the runtime has just signed. */
+  | { readonly kind: 'message'; readonly message: Signed }
+  /** The owner's agent wants to trade in the round being decided. */
+  | { readonly kind: 'wish'; readonly wish: OrderWish }
+  /** The registers at the end of a delivery round. */
+  | { readonly kind: 'metered'; readonly round: number; readonly statement: Omit<MeterStatement, 'type'> }
+  /** The head meter's reading for the round being decided. */
+  | { readonly kind: 'site'; readonly reading: Omit<Site, 'type'> }
+  /** What the solver found for a SEAL. */
+  | { readonly kind: 'solved'; readonly seal: string; readonly plan: PlanAhead };
+
+export function step(state: ProtocolState, input: Input): Outcome {
+  const out = emptyOutcome();
+  switch (input.kind) {
+    case 'tick':
+      tick(state, input.now_ms, out);
+      break;
+    case 'message':
+      onMessage(state, input.message, out);
+      break;
+    case 'wish':
+      placeOrder(state, input.wish, out);
+      break;
+    case 'metered':
+      say(state, out, input.round, { type: 'METER', ...input.statement });
+      break;
+    case 'site':
+      say(state, out, state.deciding, { type: 'SITE', ...input.reading });
+      break;
+    case 'solved':
+      onSolved(state, input.seal, input.plan, out);
+      break;
+  }
+  if (state.deciding >= 0) progress(state, out);
+  return out;
+}
+
+/** Persists a statement of this node and sends it. */
+function say(state: ProtocolState, out: Outcome, round: number, body: Body): Unsigned {
+  const message: Unsigned = { epoch: 0, round, view: 0, sender: state.self, body };
+  const payload = payloadOf(message, state.registry.tag);
+  out.persist.push({ kind: 'statement', statement: { round, kind: body.type, payload } });
+  out.send.push(message);
+  return message;
+}
+
+function tick(state: ProtocolState, now_ms: number, out: Outcome): void {
+  state.now_ms = Math.max(state.now_ms, now_ms); // a clock that steps back only makes this node wait
+  const round = decidedAt(state.now_ms, state.hours.round_ms);
+  if (round > state.deciding) beginRound(state, round, out);
+  const { hours } = state;
+  const offset = offset_ms(state);
+  if (state.heldAtOrders === null && offset >= hours.orders_ms) state.heldAtOrders = heldNow(state);
+  if (offset >= hours.solve_ms && offset < hours.headers_ms) askSolver(state, out);
+  if (state.mined !== null && state.now_ms >= state.mined.sendAt_ms) sendHeader(state, out);
+  if (state.bestAtLock === null && offset >= hours.lock_ms) state.bestAtLock = new Map(state.best);
+  onTime(state, out);
+}
+
+function beginRound(state: ProtocolState, round: number, out: Outcome): void {
+  state.deciding = round;
+  PoBRound(state.pob, state.finalNode.state, state.now_ms);
+  state.heldAtOrders = null;
+  state.bestAtLock = null;
+  state.best.clear();
+  state.authors.clear();
+  state.orphanHeaders = [];
+  state.solving = null;
+  state.mined = null;
+  state.acted = false;
+  prune(state.pool, round);
+  note(state, out, 'round-begins', `round ${round} is being decided`);
+}
+
+/** What must not be left out of the SEAL from now on. */
+function heldNow(state: ProtocolState): string[] {
+  const { orders, site, meters } = sealable(state.pool, state.finalNode.state, state.deciding, state.registry);
+  return [...orders, ...meters, ...(site ? [site] : [])].map((message) => message.id);
+}
+
+/** The tip whose SEAL this round's candidates solve: the one furthest on. */
+function sealedTip(state: ProtocolState): BlockNode | undefined {
+  return [...state.nodes.values()]
+    .filter((node) => node.notarized && node.state.instance !== null && node.state.sealRound === state.deciding)
+    .sort((a, b) => b.view - a.view)[0];
+}
+
+function askSolver(state: ProtocolState, out: Outcome): void {
+  const tip = sealedTip(state);
+  if (tip?.state.instance == null || state.solving === tip.state.seal || state.pob.roundBlock === null) return;
+  state.solving = tip.state.seal;
+  out.solve = { seal: tip.state.seal, instance: tip.state.instance };
+}
+
+function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outcome): void {
+  const tip = sealedTip(state);
+  if (tip?.state.instance == null || tip.state.seal !== seal) return; // too late, or the SEAL was skipped
+  const header: Unsigned<Header> = {
+    epoch: 0,
+    round: state.deciding,
+    view: 0,
+    sender: state.self,
+    body: headerOf(seal, plan, evaluate(tip.state.instance, plan)),
+  };
+  const unsent = signed(header, payloadOf(header, state.registry.tag), new Uint8Array(64), state.hash);
+  const audited = auditHeader(tip.state, unsent, state.registry, state.hash);
+  if ('code' in audited) return note(state, out, 'refused-header', `own solution: ${audited.code}, ${audited.detail}`);
+  // Delay rank: whoever would win a tie speaks first, and the rest, no better, stay silent (protocol README).
+  const turn = tieRank(state, tip);
+  const latest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.headers_ms - state.hours.delta_ms;
+  const sendAt_ms = Math.min(state.now_ms + Math.floor(turn * 2.5 * state.hours.delta_ms), Math.max(latest_ms, state.now_ms));
+  state.mined = { header, audited, seal, sendAt_ms };
+}
+
+/** How many nodes come before this one in the tie hash of the round. */
+function tieRank(state: ProtocolState, tip: BlockNode): number {
+  const seed = fromHex(tip.state.schedule);
+  const ties = state.registry.publicKeys.map((key) => toHex(state.hash(concat(seed, key))));
+  return ties.filter((tie) => tie < ties[state.self]).length;
+}
+
+function sendHeader(state: ProtocolState, out: Outcome): void {
+  const { mined } = state;
+  state.mined = null;
+  const tip = sealedTip(state);
+  if (mined === null || tip === undefined || offset_ms(state) > state.hours.headers_ms) return;
+  const earliest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.solve_ms;
+  const best = state.best.get(mined.seal) ?? null;
+  if (PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms)) say(state, out, state.deciding, mined.header.body);
+}
+
+function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
+  if (state.orderedRound >= state.deciding || offset_ms(state) >= state.hours.orders_ms) return;
+  const body: Order = { type: 'ORDER', ref: 0, connector: 0, ...wish };
+  state.orderedRound = state.deciding;
+  const message = say(state, out, state.deciding, body);
+  const kw = (body.power_W / 1000).toFixed(1);
+  note(state, out, 'order-placed', `${body.side} ${kw} kW for round ${message.round}, may wait ${body.maxWait_rounds}`);
+}
+
+function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
+  const { body } = message;
+  switch (body.type) {
+    case 'ORDER':
+      if (message.sender === state.self) state.orderedRound = Math.max(state.orderedRound, message.round);
+      addOrder(state.pool, message as Signed<Order>, state.deciding);
+      break;
+    case 'SITE':
+      if (message.sender === state.registry.headMeter) addSite(state.pool, message as Signed<Site>, state.deciding);
+      break;
+    case 'METER':
+      addMeter(state.pool, message as Signed<MeterStatement>, state.deciding);
+      break;
+    case 'HEADER':
+      onHeader(state, message as Signed<Header>, out);
+      break;
+    case 'PROPOSE':
+      onProposal(state, message as Signed<Block>, out);
+      retryHeaders(state, out);
+      break;
+    case 'VOTE':
+      onVote(state, message as Signed<Vote>, out);
+      break;
+    case 'SYNC_REQ':
+      if (body.to === state.self) out.serve = { to: message.sender, height: body.height };
+      break;
+    case 'SYNC_RES':
+      if (body.to === state.self) onSyncResponse(state, body, out);
+      break;
+  }
+}
+
+function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): void {
+  if (header.round !== state.deciding) return;
+  const before = state.authors.get(header.sender);
+  if (before !== undefined && before !== header.id) {
+    return note(state, out, 'evidence', `node ${header.sender} sent two headers`);
+  }
+  const node = [...state.nodes.values()].find((other) => other.state.seal === header.body.seal && other.state.instance !== null);
+  if (node === undefined) {
+    const known = state.orphanHeaders.some(({ id }) => id === header.id);
+    if (!known && state.orphanHeaders.length < HEADERS_PER_ROUND) state.orphanHeaders.push(header);
+    return;
+  }
+  state.authors.set(header.sender, header.id);
+  const audited = auditHeader(node.state, header, state.registry, state.hash);
+  if ('code' in audited) {
+    return note(state, out, 'refused-header', `header of node ${header.sender}: ${audited.code}, ${audited.detail}`);
+  }
+  const best = state.best.get(header.body.seal);
+  if (best === undefined || compareHeaders(audited, best) < 0) state.best.set(header.body.seal, audited);
+}
+
+function retryHeaders(state: ProtocolState, out: Outcome): void {
+  const waiting = state.orphanHeaders;
+  state.orphanHeaders = [];
+  for (const header of waiting) onHeader(state, header, out);
+}
+
+/** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
+function onSyncResponse(state: ProtocolState, page: SyncResponse, out: Outcome): void {
+  let run: Signed<Block>[] = [];
+  let height = page.height;
+  for (const { block, votes } of page.blocks) {
+    height += 1;
+    if (height <= state.finalNode.state.height) continue; // another peer was faster
+    run.push(block);
+    if (votes.length === 0) continue;
+    if (!adoptRun(state, run, votes, out)) return note(state, out, 'sync', `the page of a peer does not hold at height ${height}`);
+    run = [];
+  }
+  for (const message of page.pending) onMessage(state, message, out);
+  if (page.blocks.length > 0) {
+    note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
+    state.syncAt_ms = 0; // more pages may follow at once
+    requestSync(state, out);
+  }
+}
+
+function adoptRun(state: ProtocolState, run: readonly Signed<Block>[], votes: readonly Signed<Vote>[], out: Outcome): boolean {
+  const last = run[run.length - 1];
+  if (!isFinalCertificate(state, last, votes)) return false;
+  let parent = state.finalNode;
+  for (const block of run) {
+    const next = applyBlock(parent.state, block, state.registry, state.hash);
+    if (isRefusal(next)) return false;
+    const node: BlockNode = state.nodes.get(block.id) ?? {
+      block,
+      view: block.view,
+      parent,
+      state: next,
+      notarized: true,
+      final: false,
+    };
+    state.nodes.set(block.id, node);
+    parent = node;
+  }
+  finalize(state, parent, votes, out);
+  return true;
+}
+
+/** FINAL votes of a quorum of different voters for exactly this block. */
+export function isFinalCertificate(
+  state: Pick<ProtocolState, 'registry'>,
+  block: Signed<Block>,
+  votes: readonly Signed<Vote>[],
+): boolean {
+  const { isValidator, q } = state.registry;
+  const voters = new Set<number>();
+  for (const { sender, view, body } of votes) {
+    if (body.type !== 'VOTE' || body.kind !== 'final' || body.block !== block.id || view !== block.view) return false;
+    if (isValidator[sender]) voters.add(sender);
+  }
+  return voters.size >= q;
+}
+
+/** What a peer that catches up needs beyond the final chain: the open proposals and all votes. */
+export const pendingOf = (state: ProtocolState): Signed<Block | Vote>[] => [
+  ...[...state.nodes.values()].flatMap((node) => (node.block && !node.final ? [node.block] : [])),
+  ...allVotes(state.votes),
+];
+
+/** Rebuilds the state from the ledger: the final chain, then what this node had signed beyond it. */
+export function restore(
+  state: ProtocolState,
+  blocks: readonly Signed<Block>[],
+  votes: readonly { readonly from: number; readonly vote: Vote }[],
+): void {
+  for (const block of blocks) {
+    const next = applyBlock(state.finalNode.state, block, state.registry, state.hash);
+    if (isRefusal(next)) throw new Error(`block ${state.finalNode.state.height + 1} of the ledger: ${next.code}, ${next.detail}`);
+    state.finalNode = { block, view: block.view, parent: null, state: next, notarized: true, final: true };
+    state.nodes = new Map([[block.id, state.finalNode]]);
+    state.view = block.view + 1;
+  }
+  for (const { from, vote } of votes) if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);
+}
+
+/** True when an order of this node is still to be served: then its agent places no other. */
+export function hasOpenOrder(state: ProtocolState): boolean {
+  const { pending, sealRound } = state.finalNode.state;
+  const open = [...state.pool.orders.values()].some(
+    (order) =>
+      order.sender === state.self &&
+      order.round === state.deciding &&
+      refuseOrder(order, state.deciding, state.finalNode.state, state.registry) === null,
+  );
+  return open || (sealRound >= 0 && pending.some(({ order }) => order.sender === state.self));
+}
