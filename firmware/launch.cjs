@@ -17,7 +17,7 @@ function installed() {
   try {
     var wanted = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
     var present = JSON.parse(fs.readFileSync(path.join(modules, '.package-lock.json'), 'utf8')).packages;
-    return Object.keys(wanted).every(function (place) {
+    return Object.keys(wanted).every((place) => {
       if (place === '' || (wanted[place].optional && !present[place])) return true;
       return present[place] !== undefined && present[place].version === wanted[place].version;
     });
@@ -33,8 +33,13 @@ function node24() {
   var version = process.versions.node.split('.').map(Number);
   if ((version[0] === 22 && version[1] >= 18) || version[0] === 24) return process.execPath;
   console.error(
-    'p2pebt: this is Node ' + process.versions.node + ', and no locked Node 24 exists for ' + process.platform + '-' +
-      process.arch + '. Install Node 24 (https://nodejs.org) and try again.',
+    'p2pebt: this is Node ' +
+      process.versions.node +
+      ', and no locked Node 24 exists for ' +
+      process.platform +
+      '-' +
+      process.arch +
+      '. Install Node 24 (https://nodejs.org) and try again.',
   );
   process.exit(1);
 }
@@ -59,11 +64,11 @@ var child = childProcess.spawn(node24(), [program].concat(process.argv.slice(3))
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   env: Object.assign({}, process.env, { PATH: path.join(modules, '.bin') + path.delimiter + process.env.PATH }),
 });
-['SIGINT', 'SIGTERM', 'SIGHUP'].forEach(function (signal) {
-  process.on(signal, function () {
+['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => {
+  process.on(signal, () => {
     child.kill(signal);
   });
 });
-child.on('exit', function (code, signal) {
+child.on('exit', (code, signal) => {
   process.exit(signal ? 128 + (require('os').constants.signals[signal] || 0) : code);
 });

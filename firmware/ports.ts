@@ -76,6 +76,8 @@ export interface Ledger {
   append(entries: readonly LedgerEntry[]): void;
   /** Blocks in order of height; votes and statements of the last rounds only. */
   load(): LedgerContent;
+  /** Blocks above a height in order, as many as fit into so many bytes, at least one if there is any. */
+  blocksAbove(height: number, maxBytes: number): FinalBlock[];
   /** Small facts of the device outside the chain, such as the last direction that was closed. */
   remember(key: string, value: string): void;
   recall(key: string): string | undefined;

@@ -11,7 +11,12 @@ import { applySchedule } from './schedule.ts';
 import { applySeal } from './seal.ts';
 
 /** Predicate V: the state after the block, or why the block is invalid. A matter of the chain alone. */
-export function applyBlock(chain: ChainState, block: Signed<Block>, registry: Registry, hash: Hash): ChainState | BlockRefusal {
+export function applyBlock(
+  chain: ChainState,
+  block: Signed<Block>,
+  registry: Registry,
+  hash: Hash,
+): ChainState | BlockRefusal {
   const { round, view, body } = block;
   if (body.parent !== chain.tip) return refusal('wrong-round', 'not a child of this chain');
   if (body.kind === 'CARRY') {
@@ -19,6 +24,7 @@ export function applyBlock(chain: ChainState, block: Signed<Block>, registry: Re
     if (!done || body.carried.length > 0) return refusal('wrong-kind', 'a CARRY with nothing to carry');
     return { ...chain, tip: block.id, height: chain.height + 1, settled: [] };
   }
-  if (body.kind !== kindOfView(view)) return refusal('wrong-kind', `a ${body.kind} in a view of the ${kindOfView(view)} decision`);
+  if (body.kind !== kindOfView(view))
+    return refusal('wrong-kind', `a ${body.kind} in a view of the ${kindOfView(view)} decision`);
   return body.kind === 'SEAL' ? applySeal(chain, block, registry, hash) : applySchedule(chain, block, registry, hash);
 }

@@ -127,7 +127,8 @@ export interface Signed<B extends Body = Body> extends Unsigned<B> {
 const BLOCK_KINDS: readonly BlockKind[] = ['SEAL', 'SCHEDULE', 'CARRY'];
 const VOTE_KINDS: readonly Vote['kind'][] = ['notarize', 'final', 'skip'];
 
-const wireList = (messages: readonly Signed[]): Canonical => messages.map((message) => [message.payload, message.signature]);
+const wireList = (messages: readonly Signed[]): Canonical =>
+  messages.map((message) => [message.payload, message.signature]);
 
 function bodyFields(body: Body): Canonical[] {
   switch (body.type) {
@@ -227,7 +228,8 @@ class Fields {
     if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
       throw new MessageError('malformed', `${name} is not a whole number`);
     }
-    if (value < low || value > high) throw new MessageError('out-of-range', `${name} = ${value}, not ${low} to ${high}`);
+    if (value < low || value > high)
+      throw new MessageError('out-of-range', `${name} = ${value}, not ${low} to ${high}`);
     return value;
   }
   big(name: string): bigint {
@@ -289,7 +291,10 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         minimum_W: fields.whole('minimum_W', 0, POWER_MAX_W),
       };
       if (order.minimum_W > order.power_W || (!order.divisible && order.minimum_W !== order.power_W)) {
-        throw new MessageError('out-of-range', `minimum_W = ${order.minimum_W} does not fit power_W = ${order.power_W}`);
+        throw new MessageError(
+          'out-of-range',
+          `minimum_W = ${order.minimum_W} does not fit power_W = ${order.power_W}`,
+        );
       }
       return order;
     }
@@ -389,7 +394,8 @@ export function readPayload(payload: Uint8Array, tag: Uint8Array, open: OpenNest
   const body = readBody(type, fields, open);
   fields.end();
   if (body.type === 'PROPOSE' || body.type === 'VOTE') {
-    if (Math.floor(view / VIEWS_PER_ROUND) !== round) throw new MessageError('out-of-range', `view ${view} is not of round ${round}`);
+    if (Math.floor(view / VIEWS_PER_ROUND) !== round)
+      throw new MessageError('out-of-range', `view ${view} is not of round ${round}`);
   } else if (view !== 0) {
     throw new MessageError('out-of-range', `a ${type} has no view`);
   }
@@ -400,6 +406,9 @@ export function readPayload(payload: Uint8Array, tag: Uint8Array, open: OpenNest
 }
 
 /** A message with its id and signature: the runtime's own, or one that passed the door. */
-export const signed = <B extends Body>(message: Unsigned<B>, payload: Uint8Array, signature: Uint8Array, hash: Hash): Signed<B> =>
-  Object.freeze({ ...message, payload, signature, id: toHex(hash(toSign(payload))) });
-
+export const signed = <B extends Body>(
+  message: Unsigned<B>,
+  payload: Uint8Array,
+  signature: Uint8Array,
+  hash: Hash,
+): Signed<B> => Object.freeze({ ...message, payload, signature, id: toHex(hash(toSign(payload))) });

@@ -7,9 +7,20 @@ import { ORDERS_PER_NODE } from './limits.ts';
 import type { Order, Signed } from './messages.ts';
 import type { Registry } from './registry.ts';
 
-export type OrderRefusal = 'not-a-charge-point' | 'other-round' | 'over-rating' | 'waits-too-long' | 'too-many' | 'known';
+export type OrderRefusal =
+  | 'not-a-charge-point'
+  | 'other-round'
+  | 'over-rating'
+  | 'waits-too-long'
+  | 'too-many'
+  | 'known';
 
-export function refuseOrder(order: Signed<Order>, round: number, chain: ChainState, registry: Registry): OrderRefusal | null {
+export function refuseOrder(
+  order: Signed<Order>,
+  round: number,
+  chain: ChainState,
+  registry: Registry,
+): OrderRefusal | null {
   const node = registry.neighbourhood.nodes[order.sender];
   if (node?.connector === undefined) return 'not-a-charge-point';
   if (order.round !== round) return 'other-round';

@@ -47,7 +47,8 @@ export const decisionStart = (round: number, round_ms: number): number => (round
 export type Kind = 'SEAL' | 'SCHEDULE';
 
 /** Views are counted globally, over rounds and their two decisions: one line, so that ranges can be skipped. */
-export const firstView = (round: number, kind: Kind): number => round * VIEWS_PER_ROUND + (kind === 'SEAL' ? 0 : SEAL_VIEWS);
+export const firstView = (round: number, kind: Kind): number =>
+  round * VIEWS_PER_ROUND + (kind === 'SEAL' ? 0 : SEAL_VIEWS);
 export const lastView = (round: number, kind: Kind): number =>
   firstView(round, kind) + (kind === 'SEAL' ? SEAL_VIEWS : SCHEDULE_VIEWS) - 1;
 export const roundOfView = (view: number): number => Math.floor(view / VIEWS_PER_ROUND);

@@ -33,7 +33,12 @@ export const headerOf = (seal: string, plan: PlanAhead, benefit: Benefit): Heade
 });
 
 /** Predicate V for a header (paper step 3, "audit"): is the plan allowed, and is it worth what it says? */
-export function auditHeader(chain: ChainState, header: Signed<Header>, registry: Registry, hash: Hash): AuditedHeader | BlockRefusal {
+export function auditHeader(
+  chain: ChainState,
+  header: Signed<Header>,
+  registry: Registry,
+  hash: Hash,
+): AuditedHeader | BlockRefusal {
   if (chain.instance === null || header.body.seal !== chain.seal || header.round !== chain.sealRound) {
     return refusal('wrong-seal', 'it answers another SEAL');
   }
@@ -66,16 +71,24 @@ export const scheduleBlock = (parent: string, header: Signed<Header>): Block => 
 });
 
 /** The state after a SCHEDULE, or why it is invalid on this chain (predicate V). */
-export function applySchedule(chain: ChainState, block: Signed<Block>, registry: Registry, hash: Hash): ChainState | BlockRefusal {
+export function applySchedule(
+  chain: ChainState,
+  block: Signed<Block>,
+  registry: Registry,
+  hash: Hash,
+): ChainState | BlockRefusal {
   const { round } = block;
-  if (chain.instance === null || round !== chain.sealRound) return refusal('wrong-round', `no SEAL of round ${round} before it`);
+  if (chain.instance === null || round !== chain.sealRound)
+    return refusal('wrong-round', `no SEAL of round ${round} before it`);
   if (chain.scheduleRound >= round) return refusal('wrong-round', `round ${round} has its SCHEDULE`);
   const [header, ...more] = block.body.carried;
   if (header?.body.type !== 'HEADER' || more.length > 0) return refusal('wrong-kind', 'a SCHEDULE carries one HEADER');
   const audited = auditHeader(chain, header as Signed<Header>, registry, hash);
   if ('code' in audited) return audited;
 
-  const served = new Map(bindingRound(chain.instance, audited.header.body.plan).map(({ index, power_W }) => [index, power_W]));
+  const served = new Map(
+    bindingRound(chain.instance, audited.header.body.plan).map(({ index, power_W }) => [index, power_W]),
+  );
   const pending: PendingEntry[] = [];
   const allocations: Allocation[] = [];
   chain.pending.forEach((entry, index) => {

@@ -3,8 +3,8 @@
  * rounds. From then on every node solves and audits the same instance.
  */
 import type { Hash } from '../ports.ts';
-import { poseInstance } from './benefit/pose.ts';
 import { type Direction, mulDiv, PPM } from './benefit/instance.ts';
+import { poseInstance } from './benefit/pose.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
 import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_ROUNDS_MISSING } from './limits.ts';
@@ -12,7 +12,7 @@ import type { Block, MeterStatement, Order, Signed, Site } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
-import { type Registers, meteredEnergy_J, settle } from './settlement.ts';
+import { meteredEnergy_J, type Registers, settle } from './settlement.ts';
 
 /** What an order adds to the power at the head meter when `power_W` of it runs. */
 export function effect_W(order: Order, power_W: number, registry: Registry): number {
@@ -36,7 +36,12 @@ function canonical({ orders, site, meters }: Carried): Block['carried'] {
   return [...byId, ...(site ? [site] : []), ...byRound];
 }
 
-function refuseMeter(statement: Signed<MeterStatement>, round: number, registers: readonly (Registers | null)[], registry: Registry): string | null {
+function refuseMeter(
+  statement: Signed<MeterStatement>,
+  round: number,
+  registers: readonly (Registers | null)[],
+  registry: Registry,
+): string | null {
   const known = registers[statement.sender];
   if (!registry.isValidator[statement.sender]) return 'not of a charge point';
   if (statement.round > round - 2) return 'of a round that is not over';
@@ -86,7 +91,10 @@ const survivors = (chain: ChainState, round: number): PendingEntry[] =>
 function refuseSite(site: Signed<Site>, round: number, chain: ChainState, registry: Registry): string | null {
   if (site.sender !== registry.headMeter) return 'not of the head meter';
   if (site.round !== round) return `of round ${site.round}`;
-  if (chain.site && (site.body.imported_Wh < chain.site.imported_Wh || site.body.exported_Wh < chain.site.exported_Wh)) {
+  if (
+    chain.site &&
+    (site.body.imported_Wh < chain.site.imported_Wh || site.body.exported_Wh < chain.site.exported_Wh)
+  ) {
     return 'a register that went back';
   }
   return null;
@@ -97,10 +105,16 @@ export const lacksSite = (chain: ChainState, round: number, site: Signed<Site> |
   site === null && (chain.site === null || round - chain.site.round > SITE_ROUNDS_MISSING);
 
 /** The state after a SEAL, or why it is invalid on this chain (predicate V). */
-export function applySeal(chain: ChainState, block: Signed<Block>, registry: Registry, hash: Hash): ChainState | BlockRefusal {
+export function applySeal(
+  chain: ChainState,
+  block: Signed<Block>,
+  registry: Registry,
+  hash: Hash,
+): ChainState | BlockRefusal {
   const { round } = block;
   const { neighbourhood } = registry;
-  if (round <= chain.sealRound) return refusal('wrong-round', `round ${round} after a SEAL of round ${chain.sealRound}`);
+  if (round <= chain.sealRound)
+    return refusal('wrong-round', `round ${round} after a SEAL of round ${chain.sealRound}`);
   const { carried } = block.body;
   const orders = carried.filter(isOrder);
   const meters = carried.filter(isMeter);
@@ -123,11 +137,13 @@ export function applySeal(chain: ChainState, block: Signed<Block>, registry: Reg
   for (const statement of meters) {
     const before = registers[statement.sender];
     const why = refuseMeter(statement, round, registers, registry);
-    if (why !== null) return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
+    if (why !== null)
+      return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
     settled.push(...settle(statement, before, chain.allocations, neighbourhood.roundTime_s));
     const rounds = before === null ? 1 : statement.round - before.round;
     const each_J = Math.floor(meteredEnergy_J(statement.body, before) / rounds);
-    for (let r = statement.round - rounds + 1; r <= statement.round; r++) metered.set(`${r}/${statement.sender}`, each_J);
+    for (let r = statement.round - rounds + 1; r <= statement.round; r++)
+      metered.set(`${r}/${statement.sender}`, each_J);
     registers[statement.sender] = registersOf(statement);
   }
   const site = sites[0] ?? null;
@@ -198,7 +214,12 @@ export function applySeal(chain: ChainState, block: Signed<Block>, registry: Reg
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** The rounds up to this one; those that were never sealed are there too, without orders. */
-function grownRounds(chain: ChainState, round: number, orders: readonly Signed<Order>[], registry: Registry): ChainRound[] {
+function grownRounds(
+  chain: ChainState,
+  round: number,
+  orders: readonly Signed<Order>[],
+  registry: Registry,
+): ChainRound[] {
   const keep = (HISTORY_DAYS + 1) * Math.floor(86_400 / registry.neighbourhood.roundTime_s);
   const rounds = chain.rounds.filter((record) => record.round > round - keep);
   const from = Math.max(rounds.length > 0 ? rounds[rounds.length - 1].round + 1 : round - 1, round - keep + 1);

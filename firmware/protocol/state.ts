@@ -67,7 +67,12 @@ export interface ProtocolState {
   readonly authors: Map<number, string>;
   /** SEAL for which a solution was asked, and the solution waiting for its turn. */
   solving: string | null;
-  mined: { readonly header: Unsigned<Header>; readonly audited: AuditedHeader; readonly seal: string; readonly sendAt_ms: number } | null;
+  mined: {
+    readonly header: Unsigned<Header>;
+    readonly audited: AuditedHeader;
+    readonly seal: string;
+    readonly sendAt_ms: number;
+  } | null;
   /** Last rounds for which this node has placed an order. */
   orderedRound: number;
   /** Set once T_act of the deciding round has passed. */
@@ -115,6 +120,8 @@ export interface Outcome {
   solve: { readonly seal: string; readonly instance: Instance } | null;
   /** Answer a peer that is behind, from the ledger. */
   serve: { readonly to: number; readonly height: number } | null;
+  /** Blocks that have just become final, in order of height, with the FINAL votes known for each. */
+  readonly finals: { readonly block: Signed<Block>; readonly state: ChainState; readonly votes: number }[];
   readonly notes: Note[];
 }
 
@@ -125,6 +132,7 @@ export const emptyOutcome = (): Outcome => ({
   plan: null,
   solve: null,
   serve: null,
+  finals: [],
   notes: [],
 });
 
@@ -166,4 +174,3 @@ export function makeState(registry: Registry, self: number, hash: Hash): Protoco
 
 /** Milliseconds since the deciding interval began. */
 export const offset_ms = (state: ProtocolState): number => state.now_ms - (state.deciding - 1) * state.hours.round_ms;
-

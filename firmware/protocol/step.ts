@@ -6,8 +6,8 @@
 import { evaluate } from './benefit/evaluate.ts';
 import type { PlanAhead } from './benefit/instance.ts';
 import { applyBlock } from './block.ts';
-import { isRefusal } from './chain.ts';
-import { toHex, concat, fromHex } from './codec.ts';
+import { type ChainState, isRefusal } from './chain.ts';
+import { concat, fromHex, toHex } from './codec.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import { finalize, markOwnVote, note, onProposal, onTime, onVote, progress, requestSync } from './consensus/simplex.ts';
 import { allVotes } from './consensus/votes.ts';
@@ -20,9 +20,9 @@ import {
   type Order,
   payloadOf,
   type Signed,
-  signed,
   type Site,
   type SyncResponse,
+  signed,
   type Unsigned,
   type Vote,
 } from './messages.ts';
@@ -31,7 +31,7 @@ import { addMeter, addOrder, addSite, prune } from './pool.ts';
 import { decidedAt } from './round.ts';
 import { auditHeader, compareHeaders, headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
-import { type BlockNode, emptyOutcome, offset_ms, type Outcome, type ProtocolState } from './state.ts';
+import { type BlockNode, emptyOutcome, type Outcome, offset_ms, type ProtocolState } from './state.ts';
 
 export type OrderWish = Omit<Order, 'type' | 'ref' | 'connector'>;
 
@@ -148,7 +148,10 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
   // Delay rank: whoever would win a tie speaks first, and the rest, no better, stay silent (protocol README).
   const turn = tieRank(state, tip);
   const latest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.headers_ms - state.hours.delta_ms;
-  const sendAt_ms = Math.min(state.now_ms + Math.floor(turn * 2.5 * state.hours.delta_ms), Math.max(latest_ms, state.now_ms));
+  const sendAt_ms = Math.min(
+    state.now_ms + Math.floor(turn * 2.5 * state.hours.delta_ms),
+    Math.max(latest_ms, state.now_ms),
+  );
   state.mined = { header, audited, seal, sendAt_ms };
 }
 
@@ -166,7 +169,8 @@ function sendHeader(state: ProtocolState, out: Outcome): void {
   if (mined === null || tip === undefined || offset_ms(state) > state.hours.headers_ms) return;
   const earliest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.solve_ms;
   const best = state.best.get(mined.seal) ?? null;
-  if (PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms)) say(state, out, state.deciding, mined.header.body);
+  if (PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms))
+    say(state, out, state.deciding, mined.header.body);
 }
 
 function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
@@ -216,7 +220,9 @@ function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): v
   if (before !== undefined && before !== header.id) {
     return note(state, out, 'evidence', `node ${header.sender} sent two headers`);
   }
-  const node = [...state.nodes.values()].find((other) => other.state.seal === header.body.seal && other.state.instance !== null);
+  const node = [...state.nodes.values()].find(
+    (other) => other.state.seal === header.body.seal && other.state.instance !== null,
+  );
   if (node === undefined) {
     const known = state.orphanHeaders.some(({ id }) => id === header.id);
     if (!known && state.orphanHeaders.length < HEADERS_PER_ROUND) state.orphanHeaders.push(header);
@@ -246,7 +252,8 @@ function onSyncResponse(state: ProtocolState, page: SyncResponse, out: Outcome):
     if (height <= state.finalNode.state.height) continue; // another peer was faster
     run.push(block);
     if (votes.length === 0) continue;
-    if (!adoptRun(state, run, votes, out)) return note(state, out, 'sync', `the page of a peer does not hold at height ${height}`);
+    if (!adoptRun(state, run, votes, out))
+      return note(state, out, 'sync', `the page of a peer does not hold at height ${height}`);
     run = [];
   }
   for (const message of page.pending) onMessage(state, message, out);
@@ -257,7 +264,12 @@ function onSyncResponse(state: ProtocolState, page: SyncResponse, out: Outcome):
   }
 }
 
-function adoptRun(state: ProtocolState, run: readonly Signed<Block>[], votes: readonly Signed<Vote>[], out: Outcome): boolean {
+function adoptRun(
+  state: ProtocolState,
+  run: readonly Signed<Block>[],
+  votes: readonly Signed<Vote>[],
+  out: Outcome,
+): boolean {
   const last = run[run.length - 1];
   if (!isFinalCertificate(state, last, votes)) return false;
   let parent = state.finalNode;
@@ -305,13 +317,16 @@ export function restore(
   state: ProtocolState,
   blocks: readonly Signed<Block>[],
   votes: readonly { readonly from: number; readonly vote: Vote }[],
+  onBlock: (block: Signed<Block>, state: ChainState, index: number) => void = () => undefined,
 ): void {
-  for (const block of blocks) {
+  for (const [index, block] of blocks.entries()) {
     const next = applyBlock(state.finalNode.state, block, state.registry, state.hash);
-    if (isRefusal(next)) throw new Error(`block ${state.finalNode.state.height + 1} of the ledger: ${next.code}, ${next.detail}`);
+    if (isRefusal(next))
+      throw new Error(`block ${state.finalNode.state.height + 1} of the ledger: ${next.code}, ${next.detail}`);
     state.finalNode = { block, view: block.view, parent: null, state: next, notarized: true, final: true };
     state.nodes = new Map([[block.id, state.finalNode]]);
     state.view = block.view + 1;
+    onBlock(block, next, index);
   }
   for (const { from, vote } of votes) if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);
 }

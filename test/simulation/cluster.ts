@@ -5,7 +5,14 @@
 import { createHash } from 'node:crypto';
 import type { FinalBlock, LedgerEntry, OwnVote } from '../../firmware/ports.ts';
 import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
-import { type Block, payloadOf, type Signed, signed, type Unsigned, type Vote } from '../../firmware/protocol/messages.ts';
+import {
+  type Block,
+  payloadOf,
+  type Signed,
+  signed,
+  type Unsigned,
+  type Vote,
+} from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
 import { makeState, type Note, type ProtocolState } from '../../firmware/protocol/state.ts';
@@ -35,7 +42,10 @@ export interface SimNode {
   state: ProtocolState;
   alive: boolean;
   /** Durable: what `persist` asked for. */
-  readonly blocks: Map<number, { readonly block: Signed<Block>; readonly votes: readonly Signed<Vote>[]; readonly entry: FinalBlock }>;
+  readonly blocks: Map<
+    number,
+    { readonly block: Signed<Block>; readonly votes: readonly Signed<Vote>[]; readonly entry: FinalBlock }
+  >;
   votes: OwnVote[];
   readonly said: Map<string, Signed>;
   readonly plans: Plan[];
@@ -140,11 +150,15 @@ export class Cluster {
     const node = this.nodes[index];
     node.state = makeState(this.registry, index, sha256);
     const blocks = [...node.blocks.keys()].sort((a, b) => a - b).map((height) => node.blocks.get(height)!.block);
-    const votes = node.votes.map(({ from, payload }) => ({ from, vote: (node.said.get(payload.toString()) as Signed<Vote>).body }));
+    const votes = node.votes.map(({ from, payload }) => ({
+      from,
+      vote: (node.said.get(payload.toString()) as Signed<Vote>).body,
+    }));
     restore(node.state, blocks, votes);
     node.alive = true;
     this.feed(node, { kind: 'tick', now_ms: this.now_ms });
-    for (const message of node.said.values()) if (message.round >= node.state.deciding) this.feed(node, { kind: 'message', message });
+    for (const message of node.said.values())
+      if (message.round >= node.state.deciding) this.feed(node, { kind: 'message', message });
   }
 
   private oneTick(): void {
@@ -153,7 +167,8 @@ export class Cluster {
     const arrivals = this.flights.get(tick) ?? [];
     this.flights.delete(tick);
     for (const node of this.nodes) if (node.alive) this.feed(node, { kind: 'tick', now_ms: this.now_ms });
-    for (const { to, message } of arrivals) if (this.nodes[to].alive) this.feed(this.nodes[to], { kind: 'message', message });
+    for (const { to, message } of arrivals)
+      if (this.nodes[to].alive) this.feed(this.nodes[to], { kind: 'message', message });
   }
 
   private feed(node: SimNode, input: Input): void {
@@ -251,12 +266,19 @@ export class Cluster {
       this.feed(node, { kind: 'tick', now_ms: this.now_ms });
       if (node.index === this.registry.headMeter) {
         const { imported: imported_Wh, exported: exported_Wh } = this.head_Wh;
-        this.feed(node, { kind: 'site', reading: { takenAt_ms: this.now_ms, imported_Wh, exported_Wh, power_W: net_W } });
+        this.feed(node, {
+          kind: 'site',
+          reading: { takenAt_ms: this.now_ms, imported_Wh, exported_Wh, power_W: net_W },
+        });
       } else {
         const { imported_Wh, exported_Wh } = node;
         const before = { importedBefore_Wh: node.told.imported_Wh, exportedBefore_Wh: node.told.exported_Wh };
         node.told = { imported_Wh, exported_Wh };
-        this.feed(node, { kind: 'metered', round: round - 1, statement: { ...before, imported_Wh, exported_Wh, mode: 'lease' } });
+        this.feed(node, {
+          kind: 'metered',
+          round: round - 1,
+          statement: { ...before, imported_Wh, exported_Wh, mode: 'lease' },
+        });
       }
     }
   }
@@ -270,7 +292,14 @@ export class Cluster {
       const power_W = sells ? connector.discharge_W : connector.charge_W;
       this.feed(node, {
         kind: 'wish',
-        wish: { side: sells ? 'sell' : 'buy', price: 20_000, power_W, maxWait_rounds: 2, divisible: false, minimum_W: power_W },
+        wish: {
+          side: sells ? 'sell' : 'buy',
+          price: 20_000,
+          power_W,
+          maxWait_rounds: 2,
+          divisible: false,
+          minimum_W: power_W,
+        },
       });
     }
   }

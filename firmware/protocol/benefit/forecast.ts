@@ -105,9 +105,31 @@ export function surprise2(series: Series, f: SeriesForecast): number[] {
   return profile(squares, f).map((value) => value ?? 0);
 }
 
+/** Prior weight of the level, seconds of mean power: so much of a day has to pass before the day's own level counts half. */
+export const LEVEL_PRIOR_s = 14_400;
+
+/**
+ * How busy this day is: orders since midnight against what the profile expects, ppm. A day's level is common to
+ * all its rounds, and to buys and sells.
+ */
+export function dayLevel_ppm(series: Series, mean: readonly (number | undefined)[], f: SeriesForecast): number {
+  const total = mean.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+  const prior = floorDiv(total * LEVEL_PRIOR_s, 86_400);
+  let actual = prior;
+  let usual = prior;
+  for (let round = f.known - slotOf(f.known, f.slotsPerDay); round <= f.known; round++) {
+    const value = series.get(round);
+    const expected = mean[slotOf(round, f.slotsPerDay)];
+    if (value === undefined || expected === undefined) continue;
+    actual += value;
+    usual += expected;
+  }
+  return usual > 0 ? mulDiv(actual, PPM, usual) : PPM;
+}
+
 /** Forecast of one series for `round` .. `round + rounds - 1`, never below zero. */
-export function forecastSeries(series: Series, f: SeriesForecast): number[] {
-  const mean = profile(series, f);
+export function forecastSeries(series: Series, f: SeriesForecast, level_ppm = PPM): number[] {
+  const mean = profile(series, f).map((value) => (value === undefined ? value : mulDiv(value, level_ppm, PPM)));
   const last = series.get(f.known);
   const usual = mean[slotOf(f.known, f.slotsPerDay)];
   const rho = persistence_ppm(series, mean, f);

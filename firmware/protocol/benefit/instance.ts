@@ -101,6 +101,10 @@ export function mulDiv(a: number, b: number, c: number): number {
 }
 
 /** What `power_W` of an order adds to the site's power: a buy draws it, a sell injects what the converter leaves. */
-export function siteEffect_W(instance: Instance, side: Side, power_W: number): number {
+export function siteEffect_W(
+  instance: Pick<Instance, 'dischargingEfficiency_ppm'>,
+  side: Side,
+  power_W: number,
+): number {
   return side === 'buy' ? power_W : -mulDiv(power_W, instance.dischargingEfficiency_ppm, PPM);
 }

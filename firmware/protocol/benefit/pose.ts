@@ -2,7 +2,7 @@
  * From the chain to the problem: what a SEAL fixes, and what follows from it. Pure; every node that has the same
  * chain poses the same instance.
  */
-import { forecastSeries, LOAD_REACH_s, ORDER_REACH_s, surprise2 } from './forecast.ts';
+import { dayLevel_ppm, forecastSeries, LOAD_REACH_s, ORDER_REACH_s, profile, surprise2 } from './forecast.ts';
 import type { Direction, Instance, Limits, PendingOrder } from './instance.ts';
 import { mulDiv, PPM } from './instance.ts';
 
@@ -67,9 +67,12 @@ export function poseInstance(facts: Facts): Instance {
     buys.set(record.round, record.buy_W);
     sells.set(record.round, record.sell_W);
   }
+  const both = new Map<number, number>();
+  for (const [r, buy] of buys) both.set(r, buy + (sells.get(r) ?? 0));
   const nets = new Map<number, number>();
   for (const [r, buy] of buys) nets.set(r, buy - mulDiv(sells.get(r) ?? 0, facts.dischargingEfficiency_ppm, PPM));
   const orders = { ...common, known: round, reach_s: ORDER_REACH_s, unknown: 'zero' } as const;
+  const level_ppm = (globalThis as any).P?.level === 0 ? PPM : dayLevel_ppm(both, profile(both, orders), orders);
   return {
     round,
     roundTime_s,
@@ -82,8 +85,8 @@ export function poseInstance(facts: Facts): Instance {
       prior: facts.loadProfile_W,
       unknown: 'persists',
     }),
-    buyForecast_W: forecastSeries(buys, orders),
-    sellForecast_W: forecastSeries(sells, orders),
+    buyForecast_W: forecastSeries(buys, orders, level_ppm),
+    sellForecast_W: forecastSeries(sells, orders, level_ppm),
     spread_W: spreadAhead(surprise2(nets, orders), round, facts.lookAhead_rounds),
     maxWait_rounds: facts.maxWait_rounds,
     closes: facts.closes,

@@ -42,7 +42,8 @@ export function PoBMine(
 
 /** A final block extends every block that was final before it, so the walk may end there. */
 function descends(node: BlockNode, ancestor: string): boolean {
-  for (let at: BlockNode | null = node; at !== null; at = at.parent) if (at.final || at.state.tip === ancestor) return true;
+  for (let at: BlockNode | null = node; at !== null; at = at.parent)
+    if (at.final || at.state.tip === ancestor) return true;
   return false;
 }
 

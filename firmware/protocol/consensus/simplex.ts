@@ -3,15 +3,16 @@
  * on one line; a block at a view stands on a notarised parent with every view between certified skipped. The voting
  * rules 1-7 are those of README.md, "Voting"; each is marked where it is kept.
  */
-import { isRefusal } from '../chain.ts';
+
 import { applyBlock } from '../block.ts';
+import { isRefusal } from '../chain.ts';
 import { encode, fromHex } from '../codec.ts';
 import { ORPHANS_MAX, PROPOSALS_PER_VIEW } from '../limits.ts';
 import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
-import { type BlockNode, type NoteCode, offset_ms, type Outcome, type ProtocolState } from '../state.ts';
+import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
 import { missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import { addVote, certificate, pruneVotes, skippedUpTo } from './votes.ts';
@@ -35,7 +36,14 @@ const ownSkipped = (state: ProtocolState, view: number): boolean =>
 const lastOwnFinal = (state: ProtocolState): number => Math.max(-1, ...state.own.final);
 
 /** Marks, persists, sends. The one place where a vote is made. */
-function emitVote(state: ProtocolState, out: Outcome, kind: Vote['kind'], from: number, to: number, block: Signed<Block> | null): void {
+function emitVote(
+  state: ProtocolState,
+  out: Outcome,
+  kind: Vote['kind'],
+  from: number,
+  to: number,
+  block: Signed<Block> | null,
+): void {
   const body: Vote = { type: 'VOTE', kind, to, block: block?.id ?? '' };
   const vote: Unsigned<Vote> = { epoch: 0, round: roundOfView(from), view: from, sender: state.self, body };
   markOwnVote(state, from, body);
@@ -68,13 +76,19 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   const parent = state.nodes.get(block.body.parent);
   if (parent === undefined) {
-    if (state.orphans.length < ORPHANS_MAX && !state.orphans.some(({ id }) => id === block.id)) state.orphans.push(block);
+    if (state.orphans.length < ORPHANS_MAX && !state.orphans.some(({ id }) => id === block.id))
+      state.orphans.push(block);
     return requestSync(state, out);
   }
   if (parent.view >= block.view) return;
   const next = applyBlock(parent.state, block, state.registry, state.hash);
   if (isRefusal(next)) {
-    return note(state, out, 'refused-block', `${block.body.kind} of node ${block.sender}: ${next.code}, ${next.detail}`);
+    return note(
+      state,
+      out,
+      'refused-block',
+      `${block.body.kind} of node ${block.sender}: ${next.code}, ${next.detail}`,
+    );
   }
   state.nodes.set(block.id, { block, view: block.view, parent, state: next, notarized: false, final: false });
   const waiting = state.orphans.filter((orphan) => orphan.body.parent === block.id);
@@ -133,7 +147,12 @@ function advance(state: ProtocolState, out: Outcome): boolean {
   const { view } = state;
   const node = [...state.nodes.values()].find((other) => other.view === view && other.notarized);
   if (node?.block) {
-    if (isValidator(state) && roundOfView(view) === state.deciding && !ownSkipped(state, view) && !state.own.final.has(view)) {
+    if (
+      isValidator(state) &&
+      roundOfView(view) === state.deciding &&
+      !ownSkipped(state, view) &&
+      !state.own.final.has(view)
+    ) {
       emitVote(state, out, 'final', view, view, node.block);
     }
     state.view = view + 1;
@@ -163,6 +182,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
         certificate: each === node ? encode(votes.map((vote) => [vote.payload, vote.signature])) : null,
       },
     });
+    out.finals.push({ block, state: each.state, votes: votes.length });
     settleFinal(state, each, out);
   }
   state.finalNode = node;
@@ -222,7 +242,12 @@ function voteInView(state: ProtocolState, out: Outcome): void {
   if (state.shownView < view) {
     state.shownView = view;
     out.relay.push(...missing);
-    note(state, out, 'refused-choice', `${node.block.body.kind} of view ${view} leaves out ${missing.length} better or earlier statements`);
+    note(
+      state,
+      out,
+      'refused-choice',
+      `${node.block.body.kind} of view ${view} leaves out ${missing.length} better or earlier statements`,
+    );
   }
 }
 
@@ -243,7 +268,10 @@ function propose(state: ProtocolState, out: Outcome): void {
   if (!body) return;
   const proposal: Unsigned<Block> = { epoch: 0, round, view, sender: state.self, body };
   state.proposedView = view;
-  out.persist.push({ kind: 'statement', statement: { round, kind: 'PROPOSE', payload: payloadOf(proposal, registry.tag) } });
+  out.persist.push({
+    kind: 'statement',
+    statement: { round, kind: 'PROPOSE', payload: payloadOf(proposal, registry.tag) },
+  });
   out.send.push(proposal);
   note(state, out, 'proposed', `${body.kind} in view ${view}`);
 }
@@ -273,7 +301,8 @@ export function onTime(state: ProtocolState, out: Outcome): void {
   const first = firstView(deciding, 'SEAL');
   const late = state.now_ms >= viewStart_ms(state) + 3 * hours.delta_ms;
   if (isValidator(state)) {
-    if (state.view < first) skip(state, out, state.view, first - 1); // rounds that ended open
+    if (state.view < first)
+      skip(state, out, state.view, first - 1); // rounds that ended open
     else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
       skip(state, out, state.view, state.view); // rule 2
       note(state, out, 'view-skipped', `view ${state.view} of node ${leaderOf(state.registry, state.view)} timed out`);
@@ -302,7 +331,8 @@ function heal(state: ProtocolState, out: Outcome): void {
   }
   for (const range of skips.get(state.self) ?? []) if (range.body.to >= state.view) out.relay.push(range);
   for (const node of state.nodes.values()) {
-    if (node.block && node.view >= state.view - 1 && state.own.notarized.get(node.view) === node.block.id) out.relay.push(node.block);
+    if (node.block && node.view >= state.view - 1 && state.own.notarized.get(node.view) === node.block.id)
+      out.relay.push(node.block);
   }
   requestSync(state, out);
 }
@@ -314,5 +344,11 @@ export function requestSync(state: ProtocolState, out: Outcome): void {
   const peers = state.registry.leaders.filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
   const { height } = state.finalNode.state;
-  out.send.push({ epoch: 0, round: state.deciding, view: 0, sender: state.self, body: { type: 'SYNC_REQ', to, height } });
+  out.send.push({
+    epoch: 0,
+    round: state.deciding,
+    view: 0,
+    sender: state.self,
+    body: { type: 'SYNC_REQ', to, height },
+  });
 }

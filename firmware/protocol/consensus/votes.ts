@@ -43,7 +43,12 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
 }
 
 /** The votes of a quorum for one block in a view, or null. */
-export function certificate(book: VoteBook, kind: 'notarize' | 'final', view: number, q: number): Signed<Vote>[] | null {
+export function certificate(
+  book: VoteBook,
+  kind: 'notarize' | 'final',
+  view: number,
+  q: number,
+): Signed<Vote>[] | null {
   const voters = book[kind].get(view);
   if (voters === undefined || voters.size < q) return null;
   const byBlock = new Map<string, Signed<Vote>[]>();

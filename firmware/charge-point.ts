@@ -1,0 +1,385 @@
+/**
+ * The charge point's node: senses its devices, runs the control of the contacts every cycle, places the owner's
+ * orders, and states its registers at the end of each round. The control follows the last committed plan and waits
+ * for nobody: not for a device, not for the consensus.
+ */
+import type { Connector, ConnectorStatus, Meter, MeterReading, RelayBank } from '../hal/ports.ts';
+import { type Millis, millis, type UnixMillis, unixMillis, type WattHours, wattHours } from '../hal/units.ts';
+import type { ChargePointConfig } from './config.ts';
+import { advise } from './control/agent.ts';
+import { control } from './control/control.ts';
+import { boot, clearWeld, memento } from './control/memory.ts';
+import { type Efficiency, needNow } from './control/need.ts';
+import type { ControlState, Decision, Installation, NeedNow, NoPlan, Observed, Senses } from './control/types.ts';
+import type { OwnerReply, OwnerRequest } from './page/owner.ts';
+import type { Override } from './page/view.ts';
+import type { Clock, Ledger } from './ports.ts';
+import { PPM } from './protocol/benefit/instance.ts';
+import type { Plan } from './protocol/plan.ts';
+import { hasOpenOrder } from './protocol/step.ts';
+import type { Runtime } from './runtime.ts';
+import { LEAST_PAUSE_WALL_ms, type Sense, startSense } from './sense.ts';
+import { assumed, begin, FACT, metered, OWNER_SPEAKS_WITHIN_ms, revive, type Session, stated } from './session.ts';
+
+export interface Devices {
+  readonly meter: Meter;
+  readonly connector: Connector;
+  readonly relays: RelayBank;
+}
+
+/** What the page shows of it. */
+export interface ChargePointStatus {
+  readonly reading: MeterReading | null;
+  readonly connector: ConnectorStatus | null;
+  readonly observed: readonly [Observed, Observed];
+  readonly decision: Decision | null;
+  readonly control: ControlState;
+  readonly need: NeedNow | null;
+  readonly battery: WattHours | null;
+  readonly override: Override;
+  /** Troubles of the devices, in words. */
+  readonly troubles: readonly string[];
+}
+
+export interface ChargePoint {
+  status(): ChargePointStatus;
+  adopt(plan: Plan): void;
+  owner(request: OwnerRequest): OwnerReply;
+  /** Lateness of each cycle against its schedule and its length, wall ms; for the benchmark. */
+  onCycle(listener: (late_ms: number, took_ms: number) => void): void;
+  /** Opens every contact and lets go of the devices. */
+  stop(): Promise<void>;
+}
+
+export interface ChargePointParts {
+  readonly config: ChargePointConfig;
+  readonly devices: Devices;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly runtime: Runtime;
+  readonly brokerConnected: () => boolean;
+  readonly changed: () => void;
+}
+
+/** Two looks a second, so that every limit of the control (5 s, 10 s) is met with room to spare. */
+const CYCLE_ms = 500;
+/** The board opens by itself after this long without a word (controller.md 2: safe within 15 s). */
+const LEASE_ms = 10_000;
+/** On a fast bench the lease must still outlast the hiccups of a busy machine. */
+const LEASE_LEAST_WALL_ms = 500;
+/** Silence after which a device's last answer is no longer shown as the present. */
+const SHOWN_ms = 10_000;
+/** Part of the interval before which no order is placed: the plan in force is then known. */
+const ORDERS_FROM = 1 / 30;
+/** What a battery may hold when nobody says: no car of today has more. */
+const LARGEST_BATTERY = wattHours(150_000);
+const TOLD_FACT = 'told';
+const CONTACTS_FACT = 'contacts';
+
+interface Told {
+  readonly round: number;
+  readonly imported_Wh: number;
+  readonly exported_Wh: number;
+}
+
+export function startChargePoint(parts: ChargePointParts): ChargePoint {
+  const { config, devices, clock, ledger, runtime } = parts;
+  const { neighbourhood } = config;
+  const round_ms = neighbourhood.roundTime_s * 1000;
+  const rated = config.self.connector as NonNullable<typeof config.self.connector>;
+  const installation: Installation = {
+    phases: config.connector.phases,
+    maxCurrent: config.connector.maxCurrent,
+    charge_W: rated.charge_W,
+    discharge_W: config.relays.discharge === undefined ? 0 : rated.discharge_W,
+    safeShare_W: config.self.safeShare_W,
+  };
+  const efficiency: Efficiency = {
+    charging_ppm: neighbourhood.chargingEfficiency_ppm,
+    discharging_ppm: neighbourhood.dischargingEfficiency_ppm,
+  };
+  const startRound = Math.floor(clock.now() / round_ms);
+
+  let state = boot(ledger.recall(CONTACTS_FACT), { now: clock.monotonic(), utc: clock.now() });
+  let kept = '';
+  let decision: Decision | null = null;
+  let plans: Plan[] = [];
+  let session = revive(ledger.recall(FACT));
+  let override: Override = 'none';
+  let observed: readonly [Observed, Observed] = ['unknown', 'unknown'];
+  let observedAt: Millis | null = null;
+  let drivenAt: Millis | null = null;
+  let offered: { readonly limit: Decision['offer']; readonly at: Millis } | null = null;
+  let relayTrouble: string | null = null;
+  let stopping = false;
+  const stop = new AbortController();
+  const cycleListeners: ((late_ms: number, took_ms: number) => void)[] = [];
+
+  const meterPeriod = millis(Math.max(config.meter.period, LEAST_PAUSE_WALL_ms * clock.scale));
+  const meter: Sense<MeterReading> = startSense(
+    clock,
+    config.meter.period,
+    (signal) => devices.meter.read(signal),
+    onReading,
+  );
+  const connector: Sense<ConnectorStatus> = startSense(
+    clock,
+    config.connector.period,
+    (signal) => devices.connector.read(signal),
+    onStatus,
+  );
+
+  /** The registers of a round's end: the first reading after it. Said once; a gap is one longer statement. */
+  function onReading(reading: MeterReading): void {
+    if (runtime.state.deciding < 0) return;
+    const round = Math.floor(reading.takenAt / round_ms) - 1;
+    const fact = ledger.recall(TOLD_FACT);
+    const told = fact === undefined ? null : (JSON.parse(fact) as Told);
+    if (told !== null && told.round >= round) return;
+    const { imported: imported_Wh, exported: exported_Wh } = reading;
+    ledger.remember(TOLD_FACT, JSON.stringify({ round, imported_Wh, exported_Wh } satisfies Told));
+    if (told === null) return; // the first reading of all: from here on energy is counted
+    const led = plans.some((plan) => plan.round === round);
+    runtime.feed({
+      kind: 'metered',
+      round,
+      statement: {
+        importedBefore_Wh: told.imported_Wh,
+        exportedBefore_Wh: told.exported_Wh,
+        imported_Wh,
+        exported_Wh,
+        mode: led ? 'lease' : 'fallback',
+      },
+    });
+  }
+
+  function onStatus(status: ConnectorStatus): void {
+    const reading = meter.last?.value;
+    if (status.pilot === 'A') return setSession(null);
+    if (reading === undefined || !['B', 'C', 'D'].includes(status.pilot)) return;
+    if (session === null) return setSession(begin(reading, clock.now()));
+    if (session.need === null && clock.now() - session.since > OWNER_SPEAKS_WITHIN_ms) {
+      setSession(assumed(session, config.owner, clock.now(), LARGEST_BATTERY));
+    }
+  }
+
+  function setSession(next: Session | null): void {
+    if (next === session) return;
+    session = next;
+    if (next === null) override = 'none'; // the owner's word was about a vehicle that is gone
+    ledger.remember(FACT, next === null ? '' : JSON.stringify(next));
+  }
+
+  const needAt = (extra_Wh: number): NeedNow | null => {
+    const reading = meter.last?.value;
+    if (session?.need == null || reading === undefined) return null;
+    const { imported, exported } = metered(session, reading);
+    const more = {
+      imported: wattHours(imported + Math.max(0, extra_Wh)),
+      exported: wattHours(exported + Math.max(0, -extra_Wh)),
+    };
+    return needNow(session.need, more, efficiency);
+  };
+
+  function senses(): Senses {
+    const now = clock.monotonic();
+    return {
+      now,
+      utc: clock.now(),
+      clockTrusted: true,
+      plans,
+      noPlan: noPlan(),
+      meter: meter.last && { reading: meter.last.value, age: meter.last.age, period: meterPeriod },
+      connector: connector.last && { status: connector.last.value, age: connector.last.age },
+      relays:
+        observedAt === null
+          ? null
+          : {
+              contacts: observed,
+              age: millis(now - observedAt),
+              drivenAge: drivenAt === null ? null : millis(now - drivenAt),
+            },
+      need: needAt(0),
+      override: override === 'charge' ? 'charge now' : override,
+      installation,
+    };
+  }
+
+  function noPlan(): NoPlan {
+    const round = Math.floor(clock.now() / round_ms);
+    if (round <= startRound) return { round, why: 'starting' };
+    return { round, why: parts.brokerConnected() ? 'terminated' : 'cut-off' };
+  }
+
+  async function look(): Promise<void> {
+    const contacts = await devices.relays.observe(stop.signal);
+    observed = [contacts[0] ?? 'absent', contacts[1] ?? 'absent'];
+    observedAt = clock.monotonic();
+  }
+
+  async function drive(contacts: Decision['contacts']): Promise<void> {
+    const holdFor = millis(Math.max(Math.ceil(LEASE_ms / clock.scale), LEASE_LEAST_WALL_ms));
+    await devices.relays.drive(contacts.slice(0, devices.relays.size), holdFor, stop.signal);
+    drivenAt = clock.monotonic();
+  }
+
+  /** Repeated now and then although unchanged: a pilot controller that was reset must not keep its own idea. */
+  async function offer(limit: Decision['offer']): Promise<void> {
+    const now = clock.monotonic();
+    if (offered !== null && offered.limit === limit && now - offered.at < LEASE_ms) return;
+    await devices.connector.offer(limit, stop.signal);
+    offered = { limit, at: now };
+  }
+
+  async function cycle(): Promise<void> {
+    const now = clock.now();
+    plans = plans.filter((plan) => plan.end > now - round_ms);
+    try {
+      await look();
+      relayTrouble = null;
+    } catch (error) {
+      relayTrouble = (error as Error).message;
+    }
+    decision = control(state, senses());
+    state = decision.state;
+    const memory = memento(state);
+    if (memory !== kept) ledger.remember(CONTACTS_FACT, memory); // durable before a contact closes
+    kept = memory;
+    try {
+      await drive(decision.contacts);
+    } catch (error) {
+      relayTrouble = (error as Error).message;
+    }
+    offer(decision.offer).catch(() => {
+      offered = null; // its own poller tells the trouble
+    });
+    placeOrder();
+    parts.changed();
+  }
+
+  function placeOrder(): void {
+    const { deciding } = runtime.state;
+    const start = unixMillis(deciding * round_ms);
+    const offset_ms = clock.now() - (start - round_ms);
+    if (
+      deciding < 0 ||
+      session === null ||
+      offset_ms < ORDERS_FROM * round_ms ||
+      offset_ms > runtime.state.hours.orders_ms
+    )
+      return;
+    if (runtime.state.orderedRound >= deciding) return;
+    const { order } = advise({
+      start,
+      roundTime: millis(round_ms),
+      maxWait_rounds: neighbourhood.maxWait_rounds,
+      need: needAt(stillComing_Wh(clock.now())),
+      maySell: session.maySell,
+      buyLimit_1e5EURperkWh: config.owner.priceLimit_1e5EUR_kWh,
+      efficiency,
+      installation,
+      vehicle: state.vehicle,
+      ...(connector.last?.value.cableRating !== undefined && { cableRating: connector.last.value.cableRating }),
+      pilot: connector.last?.value.pilot ?? 'unknown',
+      pending: hasOpenOrder(runtime.state),
+      override: override === 'charge' ? 'charge now' : override,
+    });
+    if (order === null) return;
+    // Q of a sell order counts on the battery's side: what the converter loses is the seller's (M2).
+    const power_W =
+      order.side === 'buy'
+        ? order.power
+        : Math.min(rated.discharge_W, Math.ceil((order.power * PPM) / neighbourhood.dischargingEfficiency_ppm));
+    runtime.feed({
+      kind: 'wish',
+      wish: {
+        side: order.side,
+        price: order.price_1e5EURperkWh,
+        power_W,
+        maxWait_rounds: order.maxWait_rounds,
+        divisible: false,
+        minimum_W: power_W,
+      },
+    });
+  }
+
+  /** What the plan in force still delivers, Wh, positive into the vehicle. */
+  function stillComing_Wh(now: UnixMillis): number {
+    const plan = plans.find(({ start, end }) => start <= now && now < end);
+    if (plan === undefined || plan.direction === 'idle') return 0;
+    const energy_Wh = Math.floor((plan.power * (plan.end - now)) / 3_600_000);
+    return plan.direction === 'charge' ? energy_Wh : -energy_Wh;
+  }
+
+  let dueWall_ms = performance.now();
+  let running: Promise<void> = Promise.resolve();
+  let cancel = (): void => undefined;
+  const loop = (): void => {
+    const began = performance.now();
+    const late_ms = began - dueWall_ms;
+    running = cycle().then(() => {
+      const ended = performance.now();
+      for (const listener of cycleListeners) listener(late_ms, ended - began);
+      if (stopping) return;
+      const period_ms = Math.max(CYCLE_ms / clock.scale, LEAST_PAUSE_WALL_ms);
+      dueWall_ms = Math.max(dueWall_ms + period_ms, ended);
+      cancel = clock.after(millis(Math.max(0, Math.floor((dueWall_ms - ended) * clock.scale))), loop);
+    });
+  };
+  loop();
+
+  const reply = (done: boolean, message: string): OwnerReply => ({ done, message });
+
+  return {
+    status: () => ({
+      reading: meter.last !== null && meter.last.age < SHOWN_ms ? meter.last.value : null,
+      connector: connector.last !== null && connector.last.age < SHOWN_ms ? connector.last.value : null,
+      observed: observedAt !== null && clock.monotonic() - observedAt < SHOWN_ms ? observed : ['unknown', 'unknown'],
+      decision,
+      control: state,
+      need: needAt(0),
+      battery: session?.need?.battery ?? null,
+      override,
+      troubles: [meter.trouble, connector.trouble, relayTrouble].filter((trouble) => trouble !== null),
+    }),
+    adopt(plan) {
+      plans = [...plans.filter(({ round }) => round !== plan.round), plan];
+    },
+    onCycle: (listener) => void cycleListeners.push(listener),
+    owner(request) {
+      if (request.kind === 'clear-weld') {
+        state = clearWeld(state);
+        return reply(true, 'The welding alarm is cleared; if a contact is still welded it will come back.');
+      }
+      if (request.kind === 'override') {
+        override = request.override;
+        const words = {
+          stop: 'Stopped.',
+          charge: 'Charging now, within the safe share or the plan.',
+          none: 'Following the plan.',
+        };
+        return reply(true, words[override]);
+      }
+      const reading = meter.last?.value;
+      if (session === null) return reply(false, 'No vehicle is plugged in; plug it in first.');
+      if (reading === undefined) return reply(false, 'The meter has not answered yet; try again in a moment.');
+      if (request.need.departure_ms <= clock.now())
+        return reply(false, 'The departure lies in the past; choose a later time.');
+      setSession(stated(session, request.need, reading, LARGEST_BATTERY));
+      return reply(true, 'Understood.');
+    },
+    async stop() {
+      stopping = true;
+      cancel();
+      await running;
+      meter.stop();
+      connector.stop();
+      // Cold if possible: withdraw the offer, then open. The lease opens the contacts even if this fails.
+      await devices.connector.offer('none', AbortSignal.timeout(1000)).catch(() => undefined);
+      const open = Array.from({ length: devices.relays.size }, () => 'open' as const);
+      await devices.relays.drive(open, millis(LEASE_LEAST_WALL_ms), AbortSignal.timeout(1000)).catch(() => undefined);
+      stop.abort();
+      await Promise.allSettled([devices.meter.close(), devices.connector.close(), devices.relays.close()]);
+    },
+  };
+}

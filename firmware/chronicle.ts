@@ -1,0 +1,175 @@
+/**
+ * The chronicle: what the final chain tells people. Fed block by block, by a running node and by `ledger show` alike,
+ * so that the page and the ledger can never tell different stories. Floats only here, at the end, for display.
+ */
+import type { ChainState } from './protocol/chain.ts';
+import type { Block, Order, Signed } from './protocol/messages.ts';
+import type { Registry } from './protocol/registry.ts';
+import type { SettlementRow } from './protocol/settlement.ts';
+
+export interface BlockRow {
+  readonly height: number;
+  readonly round: number;
+  readonly hash: string;
+  readonly kind: Block['kind'];
+  /** Of a SCHEDULE: the candidate whose header won; otherwise the leader that proposed the block. */
+  readonly author: number;
+  readonly lambda: number | null;
+  readonly votes: number;
+  readonly orders: number;
+}
+
+export interface PowerPoint {
+  readonly round: number;
+  /** Metered at the head meter. */
+  readonly with_W: number;
+  /** The same load with every order run in the round it was placed for. */
+  readonly without_W: number;
+}
+
+/** PF in its three forms, slopes in kW per hour: variance, its cube root (the paper's figure), its square root. */
+export interface Fluctuation {
+  readonly pf: number;
+  readonly cbrt: number;
+  readonly sd: number;
+}
+
+export interface OrderRow {
+  readonly order: Signed<Order>;
+  /** Round in which it was scheduled; null while it waits. */
+  readonly executed: number | null;
+  readonly expired: boolean;
+}
+
+export interface Chronicle {
+  /** Oldest first. */
+  readonly blocks: BlockRow[];
+  readonly settlement: SettlementRow[];
+  readonly orders: Map<string, OrderRow>;
+  /** The state after the last block; null before the first. */
+  state: ChainState | null;
+  firstRound: number;
+  readonly scheduled: Set<number>;
+  ordered_J: number;
+  allocated_J: number;
+  metered_J: number;
+  /** Where each charge point's statements began and where they stand, Wh net: what all metered energy must sum to. */
+  readonly registers: Map<number, { readonly from_Wh: number; to_Wh: number }>;
+}
+
+export const emptyChronicle = (): Chronicle => ({
+  blocks: [],
+  settlement: [],
+  orders: new Map(),
+  state: null,
+  firstRound: -1,
+  scheduled: new Set(),
+  ordered_J: 0,
+  allocated_J: 0,
+  metered_J: 0,
+  registers: new Map(),
+});
+
+/** Rows kept for display: a day of five-minute rounds of a small neighbourhood; totals go on. */
+const ROWS_KEPT = 4096;
+
+export function record(chronicle: Chronicle, block: Signed<Block>, state: ChainState, votes: number): void {
+  const before = chronicle.state;
+  const [first] = block.body.carried;
+  const header = block.body.kind === 'SCHEDULE' && first.body.type === 'HEADER' ? first.body : null;
+  const served = header === null ? [] : state.allocations.filter((a) => a.round === block.round);
+  chronicle.blocks.push({
+    height: state.height,
+    round: block.round,
+    hash: block.id,
+    kind: block.body.kind,
+    author: header === null ? block.sender : first.sender,
+    lambda: header === null ? null : header.lambda,
+    votes,
+    orders: served.length,
+  });
+  if (chronicle.firstRound < 0) chronicle.firstRound = block.round;
+  if (header !== null) chronicle.scheduled.add(block.round);
+  for (const { order } of served) {
+    const row = chronicle.orders.get(order);
+    const waits = state.pending.some((entry) => entry.order.id === order);
+    if (row !== undefined && !waits) chronicle.orders.set(order, { ...row, executed: block.round });
+  }
+  if (block.body.kind === 'SEAL') recordSeal(chronicle, block, state, before);
+  chronicle.state = state;
+  if (chronicle.blocks.length > ROWS_KEPT) chronicle.blocks.splice(0, chronicle.blocks.length - ROWS_KEPT);
+  if (chronicle.settlement.length > ROWS_KEPT) chronicle.settlement.splice(0, chronicle.settlement.length - ROWS_KEPT);
+}
+
+function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainState, before: ChainState | null): void {
+  const pending = new Set(state.pending.map((entry) => entry.order.id));
+  for (const message of block.body.carried) {
+    if (message.body.type === 'ORDER') {
+      chronicle.orders.set(message.id, { order: message as Signed<Order>, executed: null, expired: false });
+    }
+    if (message.body.type === 'METER') {
+      const { importedBefore_Wh, exportedBefore_Wh, imported_Wh, exported_Wh } = message.body;
+      const known = chronicle.registers.get(message.sender);
+      const from_Wh = known?.from_Wh ?? importedBefore_Wh - exportedBefore_Wh;
+      chronicle.registers.set(message.sender, { from_Wh, to_Wh: imported_Wh - exported_Wh });
+    }
+  }
+  for (const { order } of before?.pending ?? []) {
+    const row = chronicle.orders.get(order.id);
+    if (row && row.executed === null && !pending.has(order.id))
+      chronicle.orders.set(order.id, { ...row, expired: true });
+  }
+  for (const row of state.settled) {
+    chronicle.settlement.push(row);
+    chronicle.ordered_J += Math.abs(row.ordered_J);
+    chronicle.allocated_J += Math.abs(row.allocated_J);
+    chronicle.metered_J += Math.abs(row.metered_J);
+  }
+}
+
+/** The rounds whose power is metered, oldest first. */
+export function powerOf(chronicle: Chronicle): PowerPoint[] {
+  return (chronicle.state?.rounds ?? []).flatMap(({ round, theta_W, load_W, placed_W }) =>
+    theta_W === undefined || load_W === undefined ? [] : [{ round, with_W: theta_W, without_W: load_W + placed_W }],
+  );
+}
+
+/** PF over the latest day of slopes; null with fewer than two. Only slopes between neighbouring rounds count. */
+export function fluctuation(
+  points: readonly PowerPoint[],
+  of: 'with_W' | 'without_W',
+  roundTime_s: number,
+): (Fluctuation & { readonly slopes: number }) | null {
+  const toSlope = 3.6 / roundTime_s; // W per round to kW per hour
+  const slopes: number[] = [];
+  for (let i = 1; i < points.length; i++) {
+    if (points[i].round === points[i - 1].round + 1) slopes.push((points[i][of] - points[i - 1][of]) * toSlope);
+  }
+  const window = slopes.slice(-Math.floor(86_400 / roundTime_s));
+  if (window.length < 2) return null;
+  const mean = window.reduce((total, slope) => total + slope, 0) / window.length;
+  const pf = window.reduce((total, slope) => total + (slope - mean) ** 2, 0) / window.length;
+  return { pf, cbrt: Math.cbrt(pf), sd: Math.sqrt(pf), slopes: window.length };
+}
+
+/** Rounds since the first block, up to the last one decided: with a final schedule, and without. */
+export function outcomes(chronicle: Chronicle, decidedUpTo: number): { committed: number; terminated: number } {
+  if (chronicle.firstRound < 0) return { committed: 0, terminated: 0 };
+  const last = Math.max(decidedUpTo, ...(chronicle.state ? [chronicle.state.scheduleRound] : []));
+  const rounds = last - chronicle.firstRound + 1;
+  return { committed: chronicle.scheduled.size, terminated: Math.max(0, rounds - chronicle.scheduled.size) };
+}
+
+/** The rows of each charge point must sum to its registers' difference, to the watt-hour. Returns those that do not. */
+export function unbalanced(rows: readonly SettlementRow[], chronicle: Chronicle, registry: Registry): string[] {
+  const sums = new Map<number, number>();
+  for (const row of rows) sums.set(row.node, (sums.get(row.node) ?? 0) + row.metered_J);
+  return [...chronicle.registers].flatMap(([node, { from_Wh, to_Wh }]) => {
+    const settled_J = sums.get(node) ?? 0;
+    return settled_J === (to_Wh - from_Wh) * 3600
+      ? []
+      : [
+          `${registry.neighbourhood.nodes[node].name}: ${settled_J / 3600} Wh settled, ${to_Wh - from_Wh} Wh by its registers`,
+        ];
+  });
+}

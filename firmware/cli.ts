@@ -1,0 +1,97 @@
+/**
+ * The commands a person types: `p2pebt COMMAND`. Whatever a person got wrong is one message (what, where, what to
+ * do) and exit code 2, with nothing started. The parts behind `run`, `ledger` and `simulate` load only when used.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { BusError } from './adapters/mqtt-bus.ts';
+import { SecretFileError } from './adapters/secret-file.ts';
+import { LedgerError } from './adapters/sqlite-ledger.ts';
+import { summary } from './commands/check.ts';
+import { UsageError } from './commands/errors.ts';
+import { type InitOptions, init } from './commands/init.ts';
+import { type Config, readConfig } from './config.ts';
+import { ScenarioError } from './simulate/scenario.ts';
+
+const WRONG_USE = 2;
+/** Errors whose message is meant for the person at the keyboard; any other is a bug and keeps its stack. */
+const REFUSALS = [UsageError, BusError, LedgerError, ScenarioError, SecretFileError];
+
+/** Runs one command and sets the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : WRONG_USE; // commander has printed it (or the help) already
+    } else if (REFUSALS.some((refusal) => error instanceof refusal)) {
+      console.error((error as Error).message);
+      process.exitCode = WRONG_USE;
+    } else throw error;
+  }
+}
+
+function program(): Command {
+  const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const p2pebt = new Command('p2pebt')
+    .description(description)
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(p2pebt --help, or p2pebt COMMAND --help)')
+    .configureHelp({ showGlobalOptions: false });
+  const command = (parent: Command, usage: string, text: string) => parent.command(usage).description(text);
+
+  command(p2pebt, 'init <DIR>', 'make a key and a commented configuration for a new node')
+    .option('--name <NAME>', "the node's name in the neighbourhood (default: the machine's)")
+    .option('--head-meter', 'for the head meter instead of a charge point')
+    .action((dir: string, options: InitOptions) => print(init(dir, options)));
+
+  command(p2pebt, 'check', 'find every problem of a configuration, without touching hardware')
+    .requiredOption('--config <FILE>', 'the configuration')
+    .action(({ config }: { config: string }) => print(summary(configOrRefuse(config))));
+
+  command(p2pebt, 'run', 'run the controller until it is stopped (SIGINT, SIGTERM)')
+    .requiredOption('--config <FILE>', 'the configuration')
+    .action(async ({ config }: { config: string }) => {
+      const checked = configOrRefuse(config);
+      const { runController } = await import('./main.ts');
+      await runController(checked);
+    });
+
+  const ledger = command(p2pebt, 'ledger', 'look at a ledger, also while its node runs');
+  command(ledger, 'verify <FILE>', 're-check every signature, hash, lambda and vote').action(async (file: string) => {
+    const { verifyLedger } = await import('./ledger-report.ts');
+    const { ok, lines } = verifyLedger(file);
+    print(lines);
+    if (!ok) process.exitCode = 1;
+  });
+  command(ledger, 'show <FILE>', 'list the blocks, orders and settlements')
+    .option('--json', 'as JSON')
+    .action(async (file: string, { json = false }: { json?: boolean }) => {
+      const { showLedger } = await import('./ledger-report.ts');
+      print(showLedger(file, { json }));
+    });
+
+  command(p2pebt, 'simulate <FILE...>', 'replay scenarios of orders and loads, and compare rules')
+    .addOption(
+      new Option('--rule <RULE>', 'how schedules are made').choices(['plan', 'eq11', 'spread', 'once']).default('plan'),
+    )
+    .option('--json <OUT>', 'write the figures to this file as JSON')
+    .action(async (files: string[], options: { rule: 'plan' | 'eq11' | 'spread' | 'once'; json?: string }) => {
+      const { simulateCommand } = await import('./simulate/command.ts');
+      await simulateCommand(files, options);
+    });
+  return p2pebt;
+}
+
+function configOrRefuse(file: string): Config {
+  const result = readConfig(file);
+  if (result.ok) return result.config;
+  const { problems } = result;
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  throw new UsageError([...problems.map(({ text }) => text), `${count}; nothing was started.`].join('\n'));
+}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

@@ -1,0 +1,130 @@
+/**
+ * The part of the state that outlives the process: which contact was closed, welds, and the life of the
+ * contacts. `memento` changes only when a contact switches or a weld is latched or cleared, so it is cheap to
+ * keep; it must be durable before a contact closes. `boot` starts with everything open and nothing seen, hence
+ * with the dead time still to come.
+ */
+import { type Millis, millis, type UnixMillis, unixMillis } from '../../hal/units.ts';
+import { opened } from './sequence.ts';
+import type { ContactMemory, ControlState } from './types.ts';
+
+const version = 1;
+
+const kept = ({
+  wanted,
+  welded,
+  restingSince,
+  closings,
+  loadedOpenings,
+  operations,
+  loadedOperations,
+}: ContactMemory) => ({
+  wanted,
+  welded,
+  restingSince,
+  closings,
+  loadedOpenings,
+  operations,
+  loadedOperations,
+});
+
+/** JSON for `Ledger.remember`. */
+export const memento = (state: ControlState): string =>
+  JSON.stringify({
+    version,
+    switched: state.switched,
+    charge: kept(state.charge),
+    discharge: kept(state.discharge),
+  });
+
+const virgin = (now: Millis): ContactMemory => ({
+  wanted: 'open',
+  since: now,
+  delivered: null,
+  openSeen: null,
+  suspect: null,
+  welded: false,
+  failedToClose: false,
+  restingSince: null,
+  closings: [],
+  loadedOpenings: [],
+  operations: 0,
+  loadedOperations: 0,
+});
+
+/**
+ * The state to start with.
+ * @param memory what `memento` gave last, undefined on a new device
+ * @param time both clocks; `utc` null while it is not trusted (then no time counts as passed since the last switching)
+ * @throws Error when the memory is not one of ours: starting without it could forget a welded contact
+ */
+export function boot(
+  memory: string | undefined,
+  time: { readonly now: Millis; readonly utc: UnixMillis | null },
+): ControlState {
+  const { now } = time;
+  const was = memory === undefined ? undefined : parse(memory);
+  const revive = (contact: ReturnType<typeof kept>): ContactMemory => {
+    const away = was === undefined || time.utc === null ? 0 : Math.max(0, time.utc - was.switched.utc);
+    // Times of the last run's monotonic clock, on this one's.
+    const here = (at: Millis): Millis => millis(now - away - (was === undefined ? 0 : was.switched.now - at));
+    const same: ContactMemory = {
+      ...virgin(now),
+      ...contact,
+      restingSince: contact.restingSince === null ? null : here(contact.restingSince),
+      closings: contact.closings.map(here),
+      loadedOpenings: contact.loadedOpenings.map(here),
+    };
+    // Closed when the process ended: the board's lease has opened it, nobody knows under which load.
+    return contact.wanted === 'closed' ? opened(same, now, false) : same;
+  };
+  return {
+    charge: was === undefined ? virgin(now) : revive(was.charge),
+    discharge: was === undefined ? virgin(now) : revive(was.discharge),
+    slots: [],
+    lastRound: -1,
+    offer: { limit: 'none', since: now },
+    askedSince: null,
+    overdrawnSince: null,
+    vehicle: { phases: 0, limit_W: null },
+    switched: { now, utc: time.utc ?? was?.switched.utc ?? unixMillis(0) },
+  };
+}
+
+/** After a person has seen to the contacts. If they are still welded, the next looks latch it again. */
+export const clearWeld = (state: ControlState): ControlState => ({
+  ...state,
+  charge: { ...state.charge, welded: false, suspect: null },
+  discharge: { ...state.discharge, welded: false, suspect: null },
+});
+
+type Memento = {
+  switched: ControlState['switched'];
+  charge: ReturnType<typeof kept>;
+  discharge: ReturnType<typeof kept>;
+};
+
+function parse(memory: string): Memento {
+  const unusable = (detail: string) =>
+    new Error(`the memory of the contacts is unusable (${detail}): inspect them for welding, then delete this memory`);
+  let was: { version?: unknown } & Memento;
+  try {
+    was = JSON.parse(memory);
+  } catch {
+    throw unusable('it is not JSON');
+  }
+  if (was?.version !== version) throw unusable(`version ${was?.version}, expected ${version}`);
+  for (const which of ['charge', 'discharge'] as const) {
+    const contact = was[which];
+    const whole = [contact?.operations, contact?.loadedOperations].every(Number.isSafeInteger);
+    const times = [contact?.closings, contact?.loadedOpenings].every(
+      (list) => Array.isArray(list) && list.every(Number.isSafeInteger),
+    );
+    const rest = contact?.restingSince === null || Number.isSafeInteger(contact?.restingSince);
+    const wanted = contact?.wanted === 'open' || contact?.wanted === 'closed';
+    if (!whole || !times || !rest || !wanted || typeof contact?.welded !== 'boolean')
+      throw unusable(`${which} contact`);
+  }
+  if (![was.switched?.now, was.switched?.utc].every(Number.isSafeInteger)) throw unusable('time of the last switching');
+  return was;
+}

@@ -1,0 +1,238 @@
+/**
+ * The controller: the only file that knows every part. Wires configuration, clock, ledger, bus, core, devices and
+ * page together, and takes them down again in the order that leaves every contact open.
+ */
+
+import { connectorModels } from '../hal/connectors/models.ts';
+import { JohnnyFiveRelays } from '../hal/drivers/johnny-five-relays.ts';
+import { ModbusBus, type ModbusEndpoint } from '../hal/drivers/modbus-bus.ts';
+import { ModbusConnector } from '../hal/drivers/modbus-connector.ts';
+import { ModbusMeter } from '../hal/drivers/modbus-meter.ts';
+import { meterModels } from '../hal/meters/models.ts';
+import { type Millis, millis } from '../hal/units.ts';
+import { createVerify } from './adapters/ed25519.ts';
+import { createGate } from './adapters/gate.ts';
+import { loadKeyFile } from './adapters/key-file.ts';
+import { createLog } from './adapters/log.ts';
+import { connectBus } from './adapters/mqtt-bus.ts';
+import { scaledClock } from './adapters/scaled-clock.ts';
+import { openLedger } from './adapters/sqlite-ledger.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
+import { emptyChronicle, record } from './chronicle.ts';
+import { UsageError } from './commands/errors.ts';
+import { brokerAccess, type ChargePointConfig, type Config } from './config.ts';
+import { type HeadMeter, startHeadMeter } from './head-meter.ts';
+import { NEIGHBOURHOOD_FACT, sha256 } from './ledger-report.ts';
+import type { OwnerReply, OwnerRequest } from './page/owner.ts';
+import { type PageOptions, type PageServer, startPageServer } from './page/server.ts';
+import type { AheadRow } from './page/view.ts';
+import type { Clock } from './ports.ts';
+import { makeRegistry } from './protocol/registry.ts';
+import { wakeEachRound } from './round-waker.ts';
+import { createRuntime } from './runtime.ts';
+import { solve } from './solver/solve.ts';
+import { aheadOf, VERSION, viewOf } from './viewer.ts';
+
+/** The solver's time in the round's solving slot; past it the best plan found so far is taken. */
+const SOLVE_WALL_ms = 1_000;
+
+/** One bus per address: several units on one serial line share its queue. */
+class Buses {
+  readonly #buses = new Map<string, ModbusBus>();
+
+  at(endpoint: ModbusEndpoint, timeout: Millis): ModbusBus {
+    const key = JSON.stringify(endpoint);
+    const bus = this.#buses.get(key) ?? new ModbusBus(endpoint, { timeout, longestPause: LONGEST_PAUSE });
+    this.#buses.set(key, bus);
+    return bus;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#buses.values()].map((bus) => bus.close()));
+  }
+}
+
+/** A dead device is asked again at least this often (wall): its control is open by then, and it should come back soon. */
+const LONGEST_PAUSE = millis(5_000);
+
+function openDevices(config: ChargePointConfig, clock: Clock, buses: Buses): Devices {
+  const { meter, connector, relays } = config;
+  const pins = [relays.charge, ...(relays.discharge ? [relays.discharge] : [])];
+  return {
+    meter: new ModbusMeter({
+      id: 'meter',
+      bus: buses.at(meter.endpoint, meter.timeout),
+      unit: meter.unit,
+      table: meterModels[meter.model],
+      now: clock.now,
+      rating: connector.maxCurrent,
+    }),
+    connector: new ModbusConnector({
+      id: 'connector',
+      bus: buses.at(connector.endpoint, connector.timeout),
+      unit: connector.unit,
+      table: connectorModels[connector.model],
+      now: clock.now,
+    }),
+    relays: new JohnnyFiveRelays({
+      id: 'relays',
+      endpoint: relays.endpoint,
+      contacts: pins.map(({ pin, auxiliaryPin }) => ({ output: pin, auxiliary: auxiliaryPin })),
+      timeout: millis(1_000),
+      longestPause: LONGEST_PAUSE,
+    }),
+  };
+}
+
+/** Runs until SIGINT, SIGTERM, or the end of the process that started it. Resolves when every contact is open. */
+export async function runController(config: Config): Promise<void> {
+  const log = createLog(config.self.name, config.log);
+  const clock = config.clock ? scaledClock(config.clock) : systemClock;
+  const registry = makeRegistry(config.neighbourhood, sha256);
+  const signer = loadKeyFile(config.keyFile);
+  const ledger = openLedger(config.ledger, {
+    publicKey: config.publicKey,
+    genesisHash: Buffer.from(registry.genesis, 'hex'),
+  });
+  ledger.remember(NEIGHBOURHOOD_FACT, JSON.stringify(config.neighbourhood));
+
+  const chronicle = emptyChronicle();
+  const buses = new Buses();
+  const round_ms = config.neighbourhood.roundTime_s * 1000;
+  let ahead: AheadRow[] = [];
+  let chargePoint: ChargePoint | null = null;
+  let headMeter: HeadMeter | null = null;
+  let changed = (): void => undefined;
+
+  const bus = connectBus({
+    ...brokerAccess(config.broker),
+    microgrid: config.neighbourhood.microgrid,
+    node: config.self.name,
+    about: { version: VERSION },
+    onProblem: (problem) => log.warn(problem),
+  });
+  const runtime = createRuntime(
+    {
+      registry,
+      self: config.index,
+      hash: sha256,
+      clock,
+      bus,
+      ledger,
+      signer,
+      gate: createGate(registry, sha256, createVerify()),
+      solve(instance) {
+        const until = performance.now() + SOLVE_WALL_ms;
+        return solve(instance, 'plan', { deadline: () => performance.now() > until });
+      },
+    },
+    {
+      plan: (plan) => chargePoint?.adopt(plan),
+      final({ block, state, votes }) {
+        const instance = chronicle.state?.instance;
+        const [header] = block.body.carried;
+        if (block.body.kind === 'SCHEDULE' && instance && header.body.type === 'HEADER') {
+          ahead = aheadOf(instance, header.body.plan, round_ms);
+        }
+        record(chronicle, block, state, votes);
+        changed();
+      },
+      note({ code, round, text }) {
+        const level =
+          code === 'evidence' || code === 'refused-block' ? 'warn' : code === 'round-begins' ? 'debug' : 'info';
+        log[level]({ code, round }, text);
+        changed();
+      },
+      refused: (code, detail) => log.debug({ code }, detail),
+    },
+  );
+
+  const view = () =>
+    viewOf({
+      config,
+      clock,
+      runtime,
+      chronicle,
+      ahead,
+      brokerConnected: bus.connected,
+      chargePoint: chargePoint?.status() ?? null,
+      sitePower_W: headMeter?.power ?? null,
+    });
+  const owner = (request: OwnerRequest): OwnerReply =>
+    chargePoint?.owner(request) ?? { done: false, message: 'The controller is starting; try again in a moment.' };
+  const page = await openPage(config, view, config.role === 'charge-point' ? owner : undefined).catch(async (error) => {
+    await bus.close();
+    ledger.close();
+    throw error;
+  });
+
+  if (config.role === 'charge-point') {
+    chargePoint = startChargePoint({
+      config,
+      devices: openDevices(config, clock, buses),
+      clock,
+      ledger,
+      runtime,
+      brokerConnected: () => bus.connected,
+      changed: () => changed(),
+    });
+  } else {
+    const { meter } = config;
+    const device = new ModbusMeter({
+      id: 'head meter',
+      bus: buses.at(meter.endpoint, meter.timeout),
+      unit: meter.unit,
+      table: meterModels[meter.model],
+      now: clock.now,
+    });
+    headMeter = startHeadMeter(device, meter.period, clock, runtime);
+  }
+  runtime.start();
+  const stopWaking = wakeEachRound(clock, config.neighbourhood.roundTime_s, () =>
+    runtime.feed({ kind: 'tick', now_ms: clock.now() }),
+  );
+  if (page !== null) {
+    changed = () => page.changed();
+    log.info({ url: page.url }, `the page is at ${page.url}`);
+  }
+  process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);
+
+  await stopRequested();
+  log.info('stopping: opening the contacts');
+  stopWaking();
+  runtime.stop();
+  await chargePoint?.stop();
+  await headMeter?.stop();
+  await Promise.all([page?.close(), bus.close(), buses.close()]);
+  ledger.close();
+  log.info('stopped');
+  process.disconnect?.();
+}
+
+/** What a controller tells the process that started it (a bench, a supervisor) when it is up. */
+export interface Ready {
+  readonly ready: true;
+  readonly page: string | null;
+}
+
+async function openPage(
+  config: Config,
+  view: PageOptions['view'],
+  owner: PageOptions['owner'],
+): Promise<PageServer | null> {
+  if (config.page === 'off') return null;
+  try {
+    return await startPageServer({ ...config.page, view, ...(owner && { owner }) });
+  } catch (error) {
+    throw new UsageError(`${config.file}: page: ${(error as Error).message}`);
+  }
+}
+
+/** A signal, or the end of the parent on a bench: it holds the other end of the channel. */
+function stopRequested(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    if (process.connected) process.once('disconnect', () => resolve());
+  });
+}

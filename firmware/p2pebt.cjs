@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// The command `p2pebt`. Plain old JavaScript on purpose: it must be able to say so where Node is too old.
+'use strict';
+var version = process.versions.node.split('.').map(Number);
+if (version[0] === 24 || (version[0] === 22 && version[1] >= 18)) {
+  require('./cli.ts').main(process.argv);
+} else {
+  console.error(
+    'p2pebt: this is Node ' +
+      process.versions.node +
+      ', but p2pebt needs Node 24 (or 22.18 and later 22). ' +
+      'Nothing was started. Install Node 24 (https://nodejs.org), or run it with the node of node_modules/.bin.',
+  );
+  process.exitCode = 2;
+}

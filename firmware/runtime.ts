@@ -1,0 +1,225 @@
+/**
+ * The thin runtime: feeds inputs to the core and carries out what it owes, in order: make durable, sign and publish,
+ * adopt the plan, solve, serve a peer. Knows no rule of the protocol. One runtime is one node; the charge point and
+ * the head meter are what feeds it.
+ */
+import { millis } from '../hal/units.ts';
+import type { Gate, Refusal } from './adapters/gate.ts';
+import type { Bus, Clock, Hash, Ledger, Signer } from './ports.ts';
+import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
+import { decode, encode } from './protocol/codec.ts';
+import { SYNC_PAGE_BYTES } from './protocol/limits.ts';
+import {
+  type Block,
+  payloadOf,
+  readPayload,
+  type Signed,
+  type SyncResponse,
+  signed,
+  toSign,
+  toWire,
+  type Unsigned,
+  type Vote,
+} from './protocol/messages.ts';
+import type { Plan } from './protocol/plan.ts';
+import type { Registry } from './protocol/registry.ts';
+import { makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
+import { type Input, pendingOf, restore, step } from './protocol/step.ts';
+
+export interface RuntimeParts {
+  readonly registry: Registry;
+  readonly self: number;
+  readonly hash: Hash;
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly ledger: Ledger;
+  readonly signer: Signer;
+  readonly gate: Gate;
+  readonly solve: (instance: Instance) => PlanAhead;
+}
+
+export interface RuntimeEvents {
+  /** A committed plan of this node, before its round begins. */
+  plan?(plan: Plan): void;
+  /** A block became final; also called for each block of the ledger at start. */
+  final?(block: Outcome['finals'][number]): void;
+  note?(note: Note): void;
+  refused?(code: Refusal, detail: string): void;
+}
+
+export interface Runtime {
+  readonly state: Readonly<ProtocolState>;
+  readonly refusals: ReadonlyMap<Refusal, number>;
+  /** Peers heard of, by presence message: alive or not. */
+  readonly peers: ReadonlyMap<string, boolean>;
+  feed(input: Input): void;
+  start(): void;
+  stop(): void;
+}
+
+/** A few times per Δ, which is 2 s in a five-minute round; never faster than the wall can follow. */
+const TICKS_PER_DELTA = 10;
+const TICK_LEAST_WALL_ms = 10;
+
+export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runtime {
+  const { registry, self, hash, clock, bus, ledger, signer, gate } = parts;
+  const { microgrid } = registry.neighbourhood;
+  const state = makeState(registry, self, hash);
+  const refusals = new Map<Refusal, number>();
+  const peers = new Map<string, boolean>();
+  const queue: Input[] = [];
+  let draining = false;
+  let cancelTick = (): void => undefined;
+
+  const topicOf = (message: Unsigned): string =>
+    `p2pebt/1/${microgrid}/${message.body.type}/${registry.neighbourhood.nodes[self].name}`;
+  const publish = (message: Signed): void => bus.publish(topicOf(message), toWire(message));
+
+  const sign = (message: Unsigned): Signed => {
+    const payload = payloadOf(message, registry.tag);
+    const own = signed(message, payload, signer.sign(toSign(payload)), hash);
+    gate.remember(own);
+    return own;
+  };
+
+  const carryOut = (outcome: Outcome): void => {
+    if (outcome.persist.length > 0) ledger.append(outcome.persist);
+    for (const unsigned of outcome.send) {
+      const message = sign(unsigned);
+      publish(message);
+      queue.push({ kind: 'message', message });
+    }
+    for (const message of outcome.relay) publish(message);
+    for (const final of outcome.finals) events.final?.(final);
+    if (outcome.plan !== null) events.plan?.(outcome.plan);
+    for (const note of outcome.notes) events.note?.(note);
+    if (outcome.solve !== null) {
+      const { seal, instance } = outcome.solve;
+      queue.push({ kind: 'solved', seal, plan: parts.solve(instance) });
+    }
+    if (outcome.serve !== null) serve(outcome.serve);
+  };
+
+  const feed = (input: Input): void => {
+    queue.push(input);
+    if (draining) return;
+    draining = true;
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) carryOut(step(state, next));
+    } finally {
+      draining = false;
+    }
+  };
+
+  /** A page of the final chain, ending at a certified block, and what is open beyond it. */
+  const serve = ({ to, height }: { to: number; height: number }): void => {
+    const page = ledger.blocksAbove(height, SYNC_PAGE_BYTES);
+    const last = page.findLastIndex((block) => block.certificate !== null);
+    const blocks: SyncResponse['blocks'] = page.slice(0, last + 1).map((block) => ({
+      block: gate.reopen(block.message) as Signed<Block>,
+      votes: openVotes(block.certificate, gate),
+    }));
+    const atTip = page.length === last + 1;
+    const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending: atTip ? pendingOf(state) : [] };
+    if (blocks.length > 0 || body.pending.length > 0) {
+      publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
+    }
+  };
+
+  const onBus = (topic: string, wire: Uint8Array): void => {
+    const [, , , type, name] = topic.split('/');
+    if (type === 'status') return onPresence(name, wire);
+    if (state.deciding < 0) return;
+    const admission = gate.admit(wire, state.deciding);
+    if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
+    if (admission.code === 'duplicate') return; // MQTT's normal case, and the echo of this node's own messages
+    refusals.set(admission.code, (refusals.get(admission.code) ?? 0) + 1);
+    events.refused?.(admission.code, admission.detail);
+  };
+
+  const onPresence = (name: string, json: Uint8Array): void => {
+    if (!registry.neighbourhood.nodes.some((node) => node.name === name) || json.length > 1024) return;
+    try {
+      const status = JSON.parse(new TextDecoder().decode(json)) as { alive?: unknown } | null;
+      peers.set(name, status?.alive === true);
+    } catch {
+      // unsigned and informal: whoever writes nonsense here is simply not alive
+      peers.set(name, false);
+    }
+  };
+
+  const tick = (): void => {
+    const period = millis(
+      Math.ceil(Math.max(state.hours.delta_ms / TICKS_PER_DELTA, TICK_LEAST_WALL_ms * clock.scale)),
+    );
+    cancelTick = clock.after(period, tick);
+    feed({ kind: 'tick', now_ms: clock.now() });
+  };
+
+  /** From the ledger: the chain, then what this node has signed beyond it, said again. */
+  const resume = (): void => {
+    const { blocks, votes, statements } = ledger.load();
+    const chain = blocks.map((block) => ({
+      message: gate.reopen(block.message) as Signed<Block>,
+      certificate: block.certificate,
+    }));
+    const own = votes.map((vote) => ({ ...vote, body: readPayload(vote.payload, registry.tag, refuseNested) }));
+    restore(
+      state,
+      chain.map(({ message }) => message),
+      own.map(({ from, body }) => ({ from, vote: body.body as Vote })),
+      (block, chainState, at) => events.final?.({ block, state: chainState, votes: votesOf(chain, at) }),
+    );
+    feed({ kind: 'tick', now_ms: clock.now() });
+    const again = [
+      ...statements.filter(({ round }) => round >= state.deciding),
+      ...own.filter(({ to }) => to > state.finalNode.view),
+    ];
+    for (const { proposal } of own) {
+      if (proposal === null) continue;
+      const message = gate.reopen(proposal);
+      if (message.view > state.finalNode.view) feed({ kind: 'message', message });
+    }
+    for (const { payload } of again) {
+      const signature = signer.sign(toSign(payload));
+      const message = gate.reopen(encode([payload, signature]));
+      publish(message);
+      feed({ kind: 'message', message });
+    }
+  };
+
+  return {
+    state,
+    refusals,
+    peers,
+    feed,
+    start() {
+      resume();
+      bus.onMessage(onBus);
+      bus.onConnection((connected) => {
+        if (!connected) for (const name of peers.keys()) peers.set(name, false);
+      });
+      tick();
+    },
+    stop: () => cancelTick(),
+  };
+}
+
+const refuseNested = (): never => {
+  throw new Error('a vote holds no messages');
+};
+
+/** FINAL votes that stand behind a block of the ledger: its own certificate's, or that of the descendant that made it final. */
+function votesOf(chain: readonly { readonly certificate: Uint8Array | null }[], at: number): number {
+  for (let i = at; i < chain.length; i++) {
+    const { certificate } = chain[i];
+    if (certificate !== null) return (decode(certificate) as unknown[]).length;
+  }
+  return 0;
+}
+
+/** The votes of a certificate as the ledger keeps it. */
+export function openVotes(certificate: Uint8Array | null, gate: Pick<Gate, 'reopen'>): Signed<Vote>[] {
+  if (certificate === null) return [];
+  return (decode(certificate) as [Uint8Array, Uint8Array][]).map((pair) => gate.reopen(encode(pair)) as Signed<Vote>);
+}

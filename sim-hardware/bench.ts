@@ -1,0 +1,412 @@
+/**
+ * The bench: one simulated world on real wires, an embedded broker (or yours), and the very controllers that run on
+ * devices, one process each with its own configuration, key and ledger. The bench knows the controllers only as a
+ * person would: by their configuration files, their pages, their ledgers and their processes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Aedes } from 'aedes';
+import { createKeyFile } from '../firmware/adapters/key-file.ts';
+import { scaledClock } from '../firmware/adapters/scaled-clock.ts';
+import { openForReport, replay, report, verifyLedger } from '../firmware/ledger-report.ts';
+import type { Ready } from '../firmware/main.ts';
+import { gather, type NeighbourhoodView } from '../firmware/page/view.ts';
+import type { Clock } from '../firmware/ports.ts';
+import type { Neighbourhood, RegisteredNode } from '../firmware/protocol/genesis.ts';
+import { unixMillis } from '../hal/units.ts';
+import { standardLoad_W } from './households.ts';
+import { boardPins, connectorUnit, meterUnit, serve, type Wires } from './wires/serve.ts';
+import { connectorTypes, type OwnerCard, World } from './world.ts';
+
+export interface BenchOptions {
+  /** Charge points and the head meter's node together: 5 to 41. */
+  readonly nodes: number;
+  readonly seed: number;
+  /** Seconds of the bench a second of the wall. */
+  readonly scale: number;
+  /** A broker of yours; embedded without. */
+  readonly broker?: string;
+  /** Keeps keys, configurations, ledgers and logs here; in a temporary folder that is removed without. */
+  readonly directory?: string;
+}
+
+export interface Summary {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly scale: number;
+  readonly wall_s: number;
+  readonly rounds: { readonly committed: number; readonly terminated: number };
+  /** Cube root of PF, kW per hour; null until two slopes are metered. */
+  readonly cbrtPf: { readonly with: number; readonly without: number; readonly reduction_percent: number } | null;
+  readonly energy_Wh: { readonly ordered: number; readonly allocated: number; readonly metered: number };
+  readonly contactOperations: number;
+  readonly peak_W: number;
+  /** Each thing that must never happen and did, in words. */
+  readonly violations: readonly string[];
+}
+
+export interface Controller {
+  readonly name: string;
+  readonly directory: string;
+  /** Null while it does not run. */
+  process: ChildProcess | null;
+  page: string | null;
+  view: NeighbourhoodView | null;
+}
+
+export interface Bench {
+  readonly world: World;
+  readonly wires: Wires;
+  readonly clock: Clock;
+  readonly controllers: readonly Controller[];
+  readonly neighbourhood: Neighbourhood;
+  readonly directory: string;
+  /** All controllers in one view; undefined until the first has answered. */
+  view(): NeighbourhoodView | undefined;
+  onView(listener: (view: NeighbourhoodView) => void): void;
+  /** Starts a controller that does not run (again). Resolves when it is up. */
+  start(name: string): Promise<void>;
+  kill(name: string, signal: NodeJS.Signals): Promise<void>;
+  /** Stops everything, looks at what is left, and sums up. */
+  stop(): Promise<Summary>;
+}
+
+/** When the bench's day begins: a winter afternoon, with the evening peak ahead. */
+const DAY_BEGINS = unixMillis(Date.UTC(2026, 0, 14, 16, 0, 0));
+const STEP_WALL_ms = 10;
+const LOOK_WALL_ms = 400;
+/** For each process and core, so that all are up when the first round begins. */
+const START_WALL_ms = 1_000;
+const HOUSEHOLDS = 200;
+const CAPACITY_W = 800_000;
+const KINDS = ['fast-11', 'fast-7', 'rapid-50', 'slow-3', 'fast-22', 'fast-7', 'rapid-43', 'fast-11'] as const;
+const program = fileURLToPath(new URL('../firmware/p2pebt.cjs', import.meta.url));
+
+export async function startBench(options: BenchOptions): Promise<Bench> {
+  const began = performance.now();
+  const kept = options.directory !== undefined;
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'p2pebt-bench-'));
+  mkdirSync(directory, { recursive: true });
+  const chargePoints = Array.from({ length: options.nodes - 1 }, (_, i) => {
+    const type = connectorTypes[KINDS[i % KINDS.length]];
+    return { id: `cp-${i + 1}`, type };
+  });
+
+  const bench_ms = START_WALL_ms * (2 + options.nodes / 2) * options.scale;
+  const benchTime = {
+    startedAt: unixMillis(Date.now()),
+    showing: unixMillis(Math.floor(DAY_BEGINS - bench_ms)),
+    scale: options.scale,
+  };
+  const clock = scaledClock(benchTime);
+  const cards: OwnerCard[] = [];
+  const world = new World({
+    seed: options.seed,
+    start: clock.now(),
+    chargePoints,
+    households: HOUSEHOLDS,
+    capacity_W: CAPACITY_W,
+    grace_ms: Math.ceil(10_000 + 400 * options.scale),
+    onEvent: (event) => {
+      if (event.kind === 'plugged-in') cards.push(event.card);
+    },
+  });
+  const wires = await serve(world, { seed: options.seed });
+  const stepping = setInterval(() => {
+    world.step(clock.now());
+    wires.afterStep();
+  }, STEP_WALL_ms);
+  const embedded = options.broker === undefined ? await embeddedBroker() : null;
+  const broker = options.broker ?? `mqtt://127.0.0.1:${embedded?.port}`;
+
+  const names = [...chargePoints.map(({ id }) => id), 'head-meter'];
+  const controllers: Controller[] = names.map((name) => ({
+    name,
+    directory: join(directory, name),
+    process: null,
+    page: null,
+    view: null,
+  }));
+  const nodes = controllers.map(({ name, directory }, i): RegisteredNode => {
+    mkdirSync(directory, { recursive: true });
+    const { publicKey } = createKeyFile(join(directory, 'node.key'));
+    const common = { name, publicKey: Buffer.from(publicKey).toString('hex') };
+    if (i === chargePoints.length) return { ...common, role: 'head-meter', safeShare_W: 0 };
+    const { kind, charge_W, discharge_W, phases } = chargePoints[i].type;
+    const connector = { kind, charge_W, discharge_W };
+    // The least that a pilot signal can offer: 6 A on every phase of the connector.
+    return { ...common, role: 'charge-point', connector, safeShare_W: Math.min(charge_W, 6 * 230 * phases) };
+  });
+  const neighbourhood: Neighbourhood = {
+    microgrid: 'bench',
+    roundTime_s: 300,
+    capacity_W: CAPACITY_W,
+    exportLimit_W: CAPACITY_W,
+    margin_W: 20_000,
+    maxWait_rounds: 2,
+    lookAhead_rounds: 24,
+    chargingEfficiency_ppm: 930_000,
+    dischargingEfficiency_ppm: 930_000,
+    loadProfile_W: standardLoad_W(HOUSEHOLDS, 300),
+    nodes,
+  };
+  writeFileSync(join(directory, 'neighbourhood.json'), JSON.stringify(neighbourhood, null, 2));
+  for (const [i, controller] of controllers.entries()) {
+    const type = chargePoints[i]?.type;
+    writeFileSync(
+      join(controller.directory, 'config.yaml'),
+      configuration(controller.name, type, wires, broker, benchTime),
+    );
+  }
+
+  let stopping = false;
+  const violations: string[] = [];
+  const listeners: ((view: NeighbourhoodView) => void)[] = [];
+
+  async function start(name: string): Promise<void> {
+    const controller = find(controllers, name);
+    const log = openSync(join(controller.directory, 'log'), 'a');
+    const child = spawn(process.execPath, [program, 'run', '--config', join(controller.directory, 'config.yaml')], {
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+    controller.process = child;
+    child.once('exit', (code, signal) => {
+      controller.process = null;
+      controller.page = null;
+      if (stopping ? code !== 0 : signal !== 'SIGKILL' && signal !== 'SIGTERM' && code !== 0) {
+        violations.push(
+          `${name} ended with ${signal ?? `code ${code}`}; its log: ${join(controller.directory, 'log')}`,
+        );
+      }
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.on('message', (message: Ready) => {
+        controller.page = message.page;
+        resolve();
+      });
+      child.once('exit', () =>
+        reject(new Error(`${name} did not start; its log: ${join(controller.directory, 'log')}`)),
+      );
+    });
+  }
+
+  async function kill(name: string, signal: NodeJS.Signals): Promise<void> {
+    const child = find(controllers, name).process;
+    if (child === null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  async function look(): Promise<void> {
+    await Promise.all(
+      controllers.map(async (controller) => {
+        if (controller.page === null) return;
+        try {
+          const answer = await fetch(new URL('api/view', controller.page), { signal: AbortSignal.timeout(2_000) });
+          if (answer.ok) controller.view = (await answer.json()) as NeighbourhoodView;
+        } catch {
+          // it is being stopped, killed or is very busy: the last view stands
+        }
+      }),
+    );
+    await speakForOwners();
+    const gathered = view();
+    if (gathered) for (const listener of listeners) listener(gathered);
+  }
+
+  /** The bench plays the owners: what each would type into the page of the charge point. */
+  async function speakForOwners(): Promise<void> {
+    for (const card of cards.splice(0)) {
+      const { page } = find(controllers, card.chargePoint);
+      if (card.departure <= clock.now()) continue;
+      const body = JSON.stringify({
+        battery_Wh: card.battery_Wh,
+        soc_ppm: world.vehicle(card.chargePoint)?.soc_ppm ?? card.soc_ppm,
+        energyMissing_Wh: card.needed_Wh,
+        departure_ms: card.departure,
+        maySell: card.maySell,
+        reserve_Wh: Math.max(card.target_Wh, Math.ceil((card.battery_Wh * card.reserve_ppm) / 1_000_000)),
+      });
+      const headers = { 'content-type': 'application/json' };
+      const done = page && (await fetch(new URL('api/need', page), { method: 'PUT', body, headers }).catch(() => null));
+      if (!done || done.status === 409) cards.push(card); // not up, or the plug was not seen yet: say it again
+    }
+  }
+
+  const view = (): NeighbourhoodView | undefined => {
+    const views = controllers.flatMap((controller) => (controller.view ? [controller.view] : []));
+    return views.length > 0 ? gather('Bench neighbourhood', views) : undefined;
+  };
+
+  let looking: NodeJS.Timeout | undefined;
+  const lookAgain = async (): Promise<void> => {
+    await look();
+    if (!stopping) looking = setTimeout(() => void lookAgain(), LOOK_WALL_ms);
+  };
+
+  async function stop(): Promise<Summary> {
+    stopping = true;
+    clearTimeout(looking);
+    const children = controllers.flatMap((controller) => (controller.process ? [controller] : []));
+    await Promise.all(
+      children.map(({ name, process: child }) => {
+        const late = setTimeout(() => {
+          violations.push(`${name} did not stop within 10 s`);
+          child?.kill('SIGKILL');
+        }, 10_000);
+        return kill(name, 'SIGTERM').finally(() => clearTimeout(late));
+      }),
+    );
+    world.step(clock.now());
+    for (const id of world.ids) {
+      if (world.contacts(id).includes('closed')) violations.push(`${id}: a contact is closed after the stop`);
+    }
+    clearInterval(stepping);
+    for (const [kind, times] of Object.entries(world.violations))
+      if (times > 0) violations.push(`world: ${kind}, ${times} times`);
+    const sum = summarise(controllers, violations);
+    await wires.close();
+    await embedded?.close();
+    if (!kept) rmSync(directory, { recursive: true, force: true });
+    return {
+      nodes: options.nodes,
+      seed: options.seed,
+      scale: options.scale,
+      wall_s: Math.round((performance.now() - began) / 100) / 10,
+      ...sum,
+      contactOperations: world.ids.reduce((total, id) => total + world.operations(id).reduce((a, b) => a + b, 0), 0),
+      peak_W: Math.round(world.peak_W),
+      violations,
+    };
+  }
+
+  try {
+    await Promise.all(controllers.map(({ name }) => start(name)));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  void lookAgain();
+  return {
+    world,
+    wires,
+    clock,
+    controllers,
+    neighbourhood,
+    directory,
+    view,
+    onView: (listener) => void listeners.push(listener),
+    start,
+    kill,
+    stop,
+  };
+}
+
+function find(controllers: readonly Controller[], name: string): Controller {
+  const controller = controllers.find((other) => other.name === name);
+  if (controller === undefined) throw new RangeError(`no controller ${name}`);
+  return controller;
+}
+
+/** From the ledgers alone, each of them verified: what was agreed, and whether all agree. */
+function summarise(
+  controllers: readonly Controller[],
+  violations: string[],
+): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh'> {
+  const hashes = new Map<number, string>();
+  let best: ReturnType<typeof report> | null = null;
+  for (const { name, directory, view } of controllers) {
+    const file = join(directory, 'ledger.sqlite');
+    const { ok, lines } = verifyLedger(file);
+    if (!ok) violations.push(...lines.slice(1).map((line) => `${name}: ${line}`));
+    const { registry, blocks } = openForReport(file);
+    for (const { height, hash } of blocks) {
+      const id = Buffer.from(hash).toString('hex');
+      if ((hashes.get(height) ?? id) !== id) violations.push(`${name}: another final block at height ${height}`);
+      hashes.set(height, id);
+    }
+    // Rounds without a block at the end are only known to the node that waited for them.
+    const decided = view?.chain.blocks[0]?.round ?? -1;
+    const shown = report(registry, replay(registry, blocks, false).chronicle, decided);
+    if (best === null || shown.height > best.height) best = shown;
+  }
+  const pfWith = best?.pfWith?.cbrt;
+  const pfWithout = best?.pfWithout?.cbrt;
+  return {
+    rounds: { committed: best?.committed ?? 0, terminated: best?.terminated ?? 0 },
+    cbrtPf:
+      pfWith === undefined || pfWithout === undefined
+        ? null
+        : { with: pfWith, without: pfWithout, reduction_percent: pfWithout === 0 ? 0 : 100 * (1 - pfWith / pfWithout) },
+    energy_Wh: { ordered: best?.ordered_Wh ?? 0, allocated: best?.allocated_Wh ?? 0, metered: best?.metered_Wh ?? 0 },
+  };
+}
+
+function configuration(
+  name: string,
+  type: (typeof connectorTypes)[keyof typeof connectorTypes] | undefined,
+  wires: Wires,
+  broker: string,
+  time: { readonly startedAt: number; readonly showing: number; readonly scale: number },
+): string {
+  const own = wires.chargePoints.get(name);
+  const [charge, discharge] = boardPins.map(({ output, auxiliary }) => ({ pin: output, auxiliaryPin: auxiliary }));
+  const device = (port: number, unit: number): object => ({
+    tcp: `127.0.0.1:${port}`,
+    unit,
+    timeout_ms: 500,
+    period_ms: 1000,
+  });
+  const config = {
+    node: name,
+    key: 'node.key',
+    neighbourhood: '../neighbourhood.json',
+    ledger: 'ledger.sqlite',
+    broker: { urls: [broker] },
+    page: { host: '127.0.0.1', port: 0 },
+    clock: { bench: true, startedAt_ms: time.startedAt, showing_ms: time.showing, scale: time.scale },
+    meter: { model: 'eastron-sdm630', ...device(own?.meter ?? wires.headMeter, meterUnit) },
+    ...(own &&
+      type && {
+        connector: {
+          model: 'phoenix-em-cp-pp-eth',
+          ...device(own.connector, connectorUnit),
+          phases: type.phases,
+          maxCurrent_A: type.rating_A,
+        },
+        relays: { backend: 'firmata', tcp: `127.0.0.1:${own.relays}`, charge, discharge },
+        owner: {
+          energy_kWh: 10,
+          departure: '07:00',
+          timezone: 'UTC',
+          reserve_kWh: 10,
+          maySell: false,
+          priceLimit_EUR_kWh: 0.35,
+        },
+      }),
+    log: 'info',
+  };
+  return `# Made by the bench for ${name}. JSON is YAML too.\n${JSON.stringify(config, null, 2)}\n`;
+}
+
+async function embeddedBroker(): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const aedes = await Aedes.createBroker();
+  const server: Server = createServer((socket) => {
+    socket.setNoDelay(true);
+    aedes.handle(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        aedes.close(() => server.close(() => resolve()));
+      }),
+  };
+}

@@ -1,0 +1,162 @@
+/** `npm start`: the bench neighbourhood from the command line, with its page and a progress a person can follow. */
+import { Command, InvalidArgumentError } from 'commander';
+import { startPageServer } from '../firmware/page/server.ts';
+import type { NeighbourhoodView } from '../firmware/page/view.ts';
+import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
+
+interface Flags {
+  readonly nodes: number;
+  readonly rounds?: number;
+  readonly seed: number;
+  readonly scale?: number;
+  readonly broker?: string;
+  readonly port: number;
+  readonly dir?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+const whole =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`write a whole number, ${least} to ${most}.`);
+  };
+
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (value >= 1 && value <= 300) return value;
+  throw new InvalidArgumentError('write a number, 1 (real time) to 300.');
+};
+
+const brokerUrl = (text: string): string => {
+  if (/^mqtts?:\/\/[^/@\s]+$/.test(text)) return text;
+  throw new InvalidArgumentError('write mqtt://HOST:PORT.');
+};
+
+function readFlags(): Flags {
+  return new Command('npm start --')
+    .description('A neighbourhood of charge points that trades on simulated hardware, on this machine.')
+    .option('--nodes <N>', 'controllers: charge points and one head meter', whole(5, 41), 5)
+    .option('--rounds <N>', 'stop after so many decided rounds (default: run until Ctrl-C)', whole(1, 100_000))
+    .option('--seed <N>', 'of the world: vehicles, households, faults', whole(0, 2 ** 31), 1)
+    .option('--scale <N>', 'seconds of the bench a second of the wall (default: 30, less with many nodes)', positive)
+    .option('--broker <URL>', 'an MQTT broker of yours instead of the embedded one', brokerUrl)
+    .option('--port <N>', 'of the page; 0 takes a free one', whole(0, 65_535), 8080)
+    .option('--dir <DIR>', 'keep keys, configurations, ledgers and logs here (default: a temporary folder)')
+    .option('--json', 'print the summary as one JSON object, as the last line')
+    .option('--quiet', 'no progress')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm start\n  npm start -- --rounds 12 --json\n  npm start -- --nodes 20 --port 0',
+    )
+    .showHelpAfterError('(npm start -- --help)')
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .parse()
+    .opts<Flags>();
+}
+
+/** A machine of two cores follows about 150 controller-seconds a second. */
+const defaultScale = (nodes: number): number => Math.max(4, Math.min(30, Math.floor(180 / nodes)));
+
+async function main(): Promise<void> {
+  const flags = readFlags();
+  const say = flags.quiet ? () => undefined : (line: string) => process.stderr.write(`${line}\n`);
+  const options: BenchOptions = {
+    nodes: flags.nodes,
+    seed: flags.seed,
+    scale: flags.scale ?? defaultScale(flags.nodes),
+    ...(flags.broker !== undefined && { broker: flags.broker }),
+    ...(flags.dir !== undefined && { directory: flags.dir }),
+  };
+  let bench: Bench | undefined;
+  const empty: NeighbourhoodView = {
+    title: 'Bench neighbourhood',
+    chain: {
+      seenBy: '',
+      power: [],
+      ahead: [],
+      fluctuation: null,
+      blocks: [],
+      settlement: [],
+      totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
+    },
+    nodes: [],
+  };
+  const page = await startPageServer({ host: '127.0.0.1', port: flags.port, view: () => bench?.view() ?? empty });
+  say(`The page: ${page.url}`);
+  say(`Starting ${flags.nodes} controllers, ${options.scale} times faster than the wall ...`);
+
+  const done = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done.resolve());
+  process.on('disconnect', () => done.resolve());
+  bench = await startBench(options);
+  const progress = flags.quiet ? null : follow(say, options.scale);
+  bench.onView((view) => {
+    page.changed();
+    progress?.(view);
+    const { committed, terminated } = view.chain.totals;
+    if (flags.rounds !== undefined && committed + terminated >= flags.rounds) done.resolve();
+  });
+  await done.promise;
+  say('Stopping: opening every contact ...');
+  const summary = await bench.stop();
+  await page.close();
+  tell(summary, flags, say);
+  const failed = summary.violations.length > 0 || (flags.rounds !== undefined && summary.rounds.committed === 0);
+  process.exitCode = failed ? 1 : 0;
+  process.disconnect?.();
+}
+
+/** One line a round, and in a terminal one that lives in between. */
+function follow(say: (line: string) => void, scale: number): (view: NeighbourhoodView) => void {
+  const live = process.stderr.isTTY;
+  let told = -1;
+  return (view) => {
+    const { chain, nodes } = view;
+    const now = nodes[0]?.time;
+    for (const block of [...chain.blocks].reverse()) {
+      if (block.round <= told) continue;
+      told = block.round;
+      const clock = new Date(block.start_ms).toISOString().slice(11, 16);
+      const outcome =
+        block.outcome === 'committed'
+          ? `committed, block ${block.height} by ${block.author}, ${block.ordersExecuted} orders, ${block.votes.received} of ${block.votes.validators} votes`
+          : 'terminated: contacts fall back';
+      const pf = chain.fluctuation;
+      const flat = pf ? `  cbrt PF ${pf.with.cbrt.toFixed(1)} (without the trade ${pf.without.cbrt.toFixed(1)})` : '';
+      if (live) process.stderr.write('\r\x1b[K');
+      say(`${clock}  round ${block.round} ${outcome}${flat}`);
+    }
+    if (!live || now === undefined) return;
+    const closed = nodes.filter(
+      ({ chargePoint: c }) => c && [c.contacts.charge, c.contacts.discharge].some((x) => x.observed === 'closed'),
+    );
+    const next = Math.max(0, Math.ceil((now.nextRoundAt_ms - now.now_ms) / 1000 / scale));
+    const head = nodes.find(({ site }) => site)?.site?.power_W;
+    const power = head == null ? '' : `, ${(head / 1000).toFixed(1)} kW at the head meter`;
+    process.stderr.write(
+      `\r\x1b[K${new Date(now.now_ms).toISOString().slice(11, 19)}  ${now.phase}${power}, ${closed.length} contacts closed, next round in ${next} s`,
+    );
+  };
+}
+
+function tell(summary: Summary, flags: Flags, say: (line: string) => void): void {
+  const { rounds, cbrtPf, energy_Wh, violations } = summary;
+  say(`${rounds.committed} rounds committed, ${rounds.terminated} terminated, in ${summary.wall_s} s`);
+  say(`energy: ordered ${energy_Wh.ordered} Wh, allocated ${energy_Wh.allocated} Wh, metered ${energy_Wh.metered} Wh`);
+  if (cbrtPf) {
+    const change = `${Math.abs(cbrtPf.reduction_percent).toFixed(1)} % ${cbrtPf.reduction_percent >= 0 ? 'lower' : 'higher'}`;
+    say(
+      `cube root of PF: ${cbrtPf.with.toFixed(1)} kW/h with the trade, ${cbrtPf.without.toFixed(1)} without: ${change}`,
+    );
+  }
+  for (const violation of violations) say(`VIOLATION  ${violation}`);
+  if (flags.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(`p2pebt bench: ${error.message}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,129 @@
+/** The SQLite ledger against a dumb twin in memory: the same entries, the same refusals, the same content after reopening. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
+import type { FinalBlock, LedgerContent, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
+
+const identity = { publicKey: new Uint8Array(32).fill(1), genesisHash: new Uint8Array(32).fill(2) };
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.from(a).equals(b);
+
+/** What a ledger must do, without SQL, indexes or disk. Null: refused. `skipsMayMeetFinals` is the mutant. */
+function twin(
+  before: LedgerContent,
+  entries: readonly LedgerEntry[],
+  skipsMayMeetFinals = false,
+): LedgerContent | null {
+  const blocks: FinalBlock[] = [...before.blocks];
+  const votes: OwnVote[] = [...before.votes];
+  const statements: OwnStatement[] = [...before.statements];
+  for (const entry of entries) {
+    if (entry.kind === 'statement') statements.push(entry.statement);
+    else if (entry.kind === 'final') {
+      const at = blocks.findIndex(({ height }) => height === entry.block.height);
+      if (at < 0) blocks.push(entry.block);
+      else if (!same(blocks[at]!.hash, entry.block.hash)) return null;
+      else blocks[at] = { ...blocks[at]!, certificate: blocks[at]!.certificate ?? entry.block.certificate };
+    } else {
+      const { vote } = entry;
+      const meet = votes.filter(({ from, to }) => from <= vote.to && to >= vote.from);
+      const twice = (old: OwnVote) => old.kind === vote.kind && old.from === vote.from && old.to === vote.to;
+      if (meet.some((old) => twice(old) && same(old.payload, vote.payload))) continue;
+      if (meet.some((old) => old.kind === vote.kind && (vote.kind !== 'skip' || twice(old)))) return null;
+      const crossed = meet.some(
+        ({ kind }) => (kind === 'skip' && vote.kind === 'final') || (kind === 'final' && vote.kind === 'skip'),
+      );
+      if (crossed && !skipsMayMeetFinals) return null;
+      votes.push(vote);
+    }
+  }
+  blocks.sort((a, b) => a.height - b.height);
+  if (blocks.some(({ height }, index) => index > 0 && height !== blocks[index - 1]!.height + 1)) return null;
+  return { blocks, votes, statements };
+}
+
+const payload = fc.uint8Array({ minLength: 1, maxLength: 1, max: 3 });
+const vote: fc.Arbitrary<LedgerEntry> = fc
+  .record({
+    kind: fc.constantFrom('notarize' as const, 'final' as const, 'skip' as const),
+    from: fc.nat(5),
+    length: fc.nat(2),
+    payload,
+  })
+  .map(({ kind, from, length, payload }) => ({
+    kind: 'vote',
+    vote: {
+      kind,
+      from,
+      to: kind === 'skip' ? from + length : from,
+      payload,
+      proposal: kind === 'notarize' ? payload : null,
+    },
+  }));
+const final: fc.Arbitrary<LedgerEntry> = fc
+  .record({ height: fc.integer({ min: 1, max: 3 }), byte: fc.nat(1), certified: fc.boolean() })
+  .map(({ height, byte, certified }) => {
+    const hash = new Uint8Array(32).fill(byte);
+    return {
+      kind: 'final',
+      block: { height, round: height + 100, hash, message: hash, certificate: certified ? hash : null },
+    };
+  });
+const statement: fc.Arbitrary<LedgerEntry> = fc
+  .record({ round: fc.nat(9), payload })
+  .map(({ round, payload }) => ({ kind: 'statement', statement: { round, kind: 'ORDER', payload } }));
+const batches = fc.array(fc.array(fc.oneof(vote, final, statement), { maxLength: 4 }), { maxLength: 8 });
+
+/** Plays the batches on both; the first batch on which they differ, if any. */
+function firstDifference(all: LedgerEntry[][], judge: typeof twin): number | null {
+  const folder = mkdtempSync(join(tmpdir(), 'p2pebt-ledger-'));
+  let ledger = openLedger(join(folder, 'ledger.sqlite'), identity);
+  try {
+    let expected: LedgerContent = { blocks: [], votes: [], statements: [] };
+    for (const [index, batch] of all.entries()) {
+      const next = judge(expected, batch);
+      let refused = false;
+      try {
+        ledger.append(batch);
+      } catch {
+        refused = true;
+      }
+      if (refused !== (next === null)) return index;
+      expected = next ?? expected; // all or none
+      if (index % 3 === 2) {
+        ledger.close();
+        ledger = openLedger(join(folder, 'ledger.sqlite'), identity);
+      }
+      try {
+        expect(ledger.load()).toEqual(expected);
+      } catch {
+        return index;
+      }
+    }
+    return null;
+  } finally {
+    ledger.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('keeps and refuses what the twin keeps and refuses, also across reopening', () => {
+  fc.assert(
+    fc.property(batches, (all) => {
+      expect(firstDifference(all, twin)).toBeNull();
+    }),
+    { numRuns: 60 },
+  );
+}, 30_000);
+
+test('the comparison notices a ledger that lets a SKIP meet a FINAL', () => {
+  const at = { from: 4, to: 4, payload: new Uint8Array([1]), proposal: null };
+  const story: LedgerEntry[][] = [
+    [{ kind: 'vote', vote: { ...at, kind: 'final' } }],
+    [{ kind: 'vote', vote: { ...at, kind: 'skip' } }],
+  ];
+  expect(firstDifference(story, (before, entries) => twin(before, entries, true))).toBe(1);
+  expect(firstDifference(story, twin)).toBeNull();
+});

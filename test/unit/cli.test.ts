@@ -1,0 +1,117 @@
+/** The command itself, as a person runs it: a process of its own, its words and its exit code. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createKeyFile } from '../../firmware/adapters/key-file.ts';
+
+const COMMAND = fileURLToPath(new URL('../../firmware/p2pebt.cjs', import.meta.url));
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'p2pebt-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function p2pebt(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  return { status, stdout: stdout.replaceAll(folder, ''), stderr: stderr.replaceAll(folder, '') };
+}
+
+test('--help names every command and --version the version', () => {
+  const { status, stdout } = p2pebt('--help');
+  expect(status).toBe(0);
+  for (const name of ['init', 'check', 'run', 'ledger', 'simulate'])
+    expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+  expect(p2pebt('--version').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test.each([
+  [['chek'], "unknown command 'chek'\n(Did you mean check?)"],
+  [['check'], "required option '--config <FILE>' not specified"],
+  [['run', '--config', 'x.yaml', '--fast'], "unknown option '--fast'"],
+  [['run', '--config', 'none.yaml'], 'none.yaml: no such file; check the path'],
+  [['simulate'], "missing required argument 'FILE'"],
+  [['simulate', 'a.json', '--rule', 'best'], 'Allowed choices are plan, eq11, spread, once'],
+  [['init'], "missing required argument 'DIR'"],
+])('p2pebt %j is one clear message and exit code 2', (args, message) => {
+  const { status, stdout, stderr } = p2pebt(...args);
+  expect(stderr).toContain(message);
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).not.toMatch(/\n\s+at /); // no stack trace
+});
+
+describe('init, then check, as an installer would', () => {
+  test('makes a key and commented files, and says what to do next; a second time it touches nothing', () => {
+    const { status, stdout } = p2pebt('init', join(folder, 'node'), '--name', 'cp-1');
+    expect(status).toBe(0);
+    expect(stdout).toContain('p2pebt check --config /node/p2pebt.yaml');
+    const files = readdirSync(join(folder, 'node')).sort();
+    expect(files).toEqual(['key.pem', 'neighbourhood.yaml', 'p2pebt.yaml']);
+    expect(statSync(join(folder, 'node', 'key.pem')).mode & 0o777).toBe(0o600);
+    const before = files.map((name) => readFileSync(join(folder, 'node', name), 'utf8'));
+
+    const again = p2pebt('init', join(folder, 'node'));
+    expect(again).toMatchObject({ status: 2, stdout: '' });
+    expect(again.stderr).toContain('/node: already holds key.pem and p2pebt.yaml; nothing is overwritten');
+    expect(files.map((name) => readFileSync(join(folder, 'node', name), 'utf8'))).toEqual(before);
+  });
+
+  test('check names the keys that are still to come; with them, everything is consistent', () => {
+    const file = join(folder, 'node', 'p2pebt.yaml');
+    const open = p2pebt('check', '--config', file);
+    expect(open.status).toBe(2);
+    expect(open.stderr.trim().split('\n')).toHaveLength(5); // four keys, and the sum
+    expect(open.stderr).toMatch(
+      /^\/node\/neighbourhood.yaml:\d+:5: nodes\[1\].publicKey: "\(printed by p2pebt init at cp-2\)"/,
+    );
+
+    const neighbourhood = join(folder, 'node', 'neighbourhood.yaml');
+    const complete = readFileSync(neighbourhood, 'utf8').replace(
+      /\(printed by p2pebt init at (\S+)\)/g,
+      (_text, name) => Buffer.from(createKeyFile(join(folder, `${name}.pem`)).publicKey).toString('hex'),
+    );
+    writeFileSync(neighbourhood, complete);
+    const { status, stdout, stderr } = p2pebt('check', '--config', file);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('Everything is consistent.');
+    expect(existsSync(join(folder, 'node', 'ledger.sqlite'))).toBe(false); // it only looked
+  });
+
+  test('a head meter gets a configuration of its own, and an existing neighbourhood file is left alone', () => {
+    const dir = join(folder, 'meter');
+    p2pebt('init', dir, '--name', 'head', '--head-meter');
+    expect(readFileSync(join(dir, 'p2pebt.yaml'), 'utf8')).not.toContain('relays:');
+    rmSync(join(dir, 'key.pem'));
+    rmSync(join(dir, 'p2pebt.yaml'));
+    writeFileSync(join(dir, 'neighbourhood.yaml'), 'mine');
+    expect(p2pebt('init', dir, '--name', 'head', '--head-meter').stdout).toContain(
+      'was there already and was left as it is',
+    );
+    expect(readFileSync(join(dir, 'neighbourhood.yaml'), 'utf8')).toBe('mine');
+  });
+
+  test('a name that fits no topic is refused before anything is made', () => {
+    const { status, stderr } = p2pebt('init', join(folder, 'bad'), '--name', 'my node');
+    expect([status, stderr]).toEqual([
+      2,
+      '--name "my node": cannot be a name; write up to 32 letters, digits and hyphens\n',
+    ]);
+    expect(existsSync(join(folder, 'bad'))).toBe(false);
+  });
+});
+
+test('on another Node it says so, and starts nothing', () => {
+  // The same file in a context that claims to be older: the one thing it may use is what Node 0.12 had.
+  const claim = `Object.defineProperty(process.versions, 'node', { value: '20.20.2' }); require(${JSON.stringify(COMMAND)})`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', claim, 'init', join(folder, 'old')], {
+    encoding: 'utf8',
+  });
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('this is Node 20.20.2, but p2pebt needs Node 24');
+  expect(existsSync(join(folder, 'old'))).toBe(false);
+});

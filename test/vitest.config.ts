@@ -1,0 +1,10 @@
+/** `npm test`: everything that needs nothing but Node. The slow suites and those that need other programs have their own. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['test/{unit,properties,compliance,scenarios,simulation,bench,tidy}/**/*.test.ts', 'test/*.test.ts'],
+    testTimeout: 60_000,
+  },
+});
