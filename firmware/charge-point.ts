@@ -7,7 +7,9 @@ import type { Connector, ConnectorStatus, Meter, MeterReading, RelayBank } from 
 import { type Millis, millis, type UnixMillis, unixMillis, type WattHours, wattHours } from '../hal/units.ts';
 import type { ChargePointConfig } from './config.ts';
 import { advise } from './control/agent.ts';
+import { defaultRules } from './control/arbiter.ts';
 import { control } from './control/control.ts';
+import { limitsAt } from './control/limits.ts';
 import { boot, clearWeld, memento } from './control/memory.ts';
 import { type Efficiency, needNow } from './control/need.ts';
 import type { ControlState, Decision, Installation, NeedNow, NoPlan, Observed, Senses } from './control/types.ts';
@@ -98,6 +100,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     charging_ppm: neighbourhood.chargingEfficiency_ppm,
     discharging_ppm: neighbourhood.dischargingEfficiency_ppm,
   };
+  const limits = limitsAt(clock.scale);
   const startRound = Math.floor(clock.now() / round_ms);
 
   let state = boot(ledger.recall(CONTACTS_FACT), { now: clock.monotonic(), utc: clock.now() });
@@ -240,7 +243,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     } catch (error) {
       relayTrouble = (error as Error).message;
     }
-    decision = control(state, senses());
+    decision = control(state, senses(), defaultRules, limits);
     state = decision.state;
     const memory = memento(state);
     if (memory !== kept) ledger.remember(CONTACTS_FACT, memory); // durable before a contact closes

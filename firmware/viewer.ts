@@ -59,6 +59,7 @@ function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView 
     fluctuation: fluctuationView(points, roundTime_s),
     blocks: blockRows(chronicle, decided, round_ms, config, runtime),
     settlement: chronicle.settlement
+      .filter(({ order, metered_J }) => order !== null || metered_J !== 0) // a charge point at rest is no news
       .slice(-SETTLEMENT_SHOWN)
       .reverse()
       .map((row) => ({

@@ -77,3 +77,25 @@ export const defaultLimits: Limits = {
   fallbackSlack: millis(15 * 60_000),
   fallbackHold: millis(60 * 60_000),
 };
+
+/** What an answer may take on the wires of a busy bench, wall ms. */
+const wires_ms = 150;
+
+/**
+ * The limits on a bench whose clock runs `scale` times faster. Wires and processes do not run faster with it, so
+ * every limit that waits for a device to follow a command grows by what the wires take; what protects (silence,
+ * dead time, debounce) stays as it is.
+ */
+export const limitsAt = (scale: number, limits: Limits = defaultLimits): Limits => {
+  if (scale === 1) return limits;
+  const longer = (limit: Millis): Millis => millis(Math.ceil(limit + wires_ms * scale));
+  return {
+    ...limits,
+    withdrawal: longer(limits.withdrawal),
+    settleContact: longer(limits.settleContact),
+    settleMeter: longer(limits.settleMeter),
+    confirmWeld: longer(limits.confirmWeld),
+    closeGrace: longer(limits.closeGrace),
+    overdraw: longer(limits.overdraw),
+  };
+};
