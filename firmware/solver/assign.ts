@@ -10,7 +10,7 @@ import type { ForecastShares, Instance, PlanAhead } from '../protocol/benefit/in
 import { PPM, siteEffect_W } from '../protocol/benefit/instance.ts';
 import type { Running } from '../protocol/benefit/safety.ts';
 import { breach, curtailment } from '../protocol/benefit/safety.ts';
-import { buckets } from './tube.ts';
+import { buckets } from '../protocol/benefit/tube.ts';
 
 export interface Item {
   readonly index: number;
@@ -18,6 +18,8 @@ export interface Item {
   readonly effect_W: number;
   /** Rounds until it has to run, what its connector allows taken into account. */
   readonly due: number;
+  /** Its contact has to close for it: the connector did not run in that direction in the round before. */
+  readonly switches: boolean;
 }
 
 /** Chooses from `items` a set whose effects sum close to `need_W`. */
@@ -52,6 +54,7 @@ export function itemsOf(instance: Instance): Item[] {
     index,
     effect_W: siteEffect_W(instance, order.side, order.power_W),
     due: due[index]!,
+    switches: (instance.directions[order.node] ?? 'idle') !== (order.side === 'buy' ? 'charge' : 'discharge'),
   }));
 }
 

@@ -2,15 +2,17 @@
  * The smoothest path of net EV power through the tube: minimises the sum of squared slopes of Theta less the
  * squared mean slope of the window, which is PF, under capacity. A quadratic program in N(0) .. N(H-1).
  */
+
 import type { Instance } from '../protocol/benefit/instance.ts';
+import { CARE_PRICE_ppt, carefulPower_W, reservePrices } from '../protocol/benefit/reserve.ts';
+import { tube } from '../protocol/benefit/tube.ts';
 import type { Bound, QuadraticProgram } from './quadratic.ts';
 import { minimise } from './quadratic.ts';
-import { buckets, tube } from './tube.ts';
 
 /** Powers are scaled to this unit, so that the program's numbers are near one. */
 const SCALE_W = 10_000;
+/** Price of leaving the tube or breaking a limit, in squared slopes: next to forbidden. */
 const HARD = 1e5;
-const P = ((globalThis as any).P ??= { kappa: 0, pow: 0, soft: 0, m: 0 });
 
 /** Net EV power by round, W (fractions allowed). */
 export function smoothestPath(instance: Instance): Float64Array {
@@ -20,7 +22,7 @@ export function smoothestPath(instance: Instance): Float64Array {
 
 export function pathProgram(instance: Instance): QuadraticProgram {
   const n = instance.load_W.length;
-  const { lower_W, upper_W } = tube(n, buckets(instance));
+  const { lower_W, upper_W } = tube(instance);
   const before = instance.theta_W.at(-1);
   const Q = [new Float64Array(n), new Float64Array(n), new Float64Array(n)] as const;
   const c = new Float64Array(n);
@@ -45,24 +47,28 @@ export function pathProgram(instance: Instance): QuadraticProgram {
     const constant = ((instance.load_W[n - 1]! - window[0]!) / SCALE_W) * weight;
     for (let k = 0; k < n; k++) c[k]! -= u[k]! * constant;
   }
+  const reserve = reservePrices(instance);
+  const careful_W = carefulPower_W(instance);
   const bounds: Bound[] = [];
   const { capacity_W, exportLimit_W, margin_W } = instance.limits;
   for (let k = 0; k < n; k++) {
-    const lo = lower_W[k]! / SCALE_W,
-      up = upper_W[k]! / SCALE_W;
-    bounds.push({ of: 'value', k, sign: 1, limit: lo, price: HARD });
-    bounds.push({ of: 'value', k, sign: -1, limit: up, price: HARD });
-    const room = (capacity_W - margin_W - instance.load_W[k]!) / SCALE_W;
-    const back = (margin_W - exportLimit_W - instance.load_W[k]!) / SCALE_W;
-    bounds.push({ of: 'step', k, sign: -1, limit: Math.max(0, room), price: HARD });
-    if (exportLimit_W < 1e12) bounds.push({ of: 'step', k, sign: 1, limit: Math.min(0, back), price: HARD });
-    if (P.kappa > 0 && k >= 0) {
-      const h = Math.max((up - lo) / 2, 0.5);
-      const sig = instance.spread_W[k]! / SCALE_W;
-      const q = Math.min(P.qmax ?? 1, P.kappa * (sig / h) ** P.pow);
-      Q[0][k]! += q;
-      c[k]! -= (q * (up + lo)) / 2;
-    }
+    const lower = lower_W[k]! / SCALE_W;
+    const upper = upper_W[k]! / SCALE_W;
+    bounds.push({ of: 'value', k, sign: 1, limit: lower, price: HARD });
+    bounds.push({ of: 'value', k, sign: -1, limit: upper, price: HARD });
+    // Limits that no path through the tube can reach are left out.
+    const room = Math.max(0, (capacity_W - margin_W - instance.load_W[k]!) / SCALE_W);
+    const back = Math.min(0, (margin_W - exportLimit_W - instance.load_W[k]!) / SCALE_W);
+    const most = upper - (k > 0 ? lower_W[k - 1]! / SCALE_W : 0);
+    const least = lower - (k > 0 ? upper_W[k - 1]! / SCALE_W : 0);
+    if (most > room) bounds.push({ of: 'step', k, sign: -1, limit: room, price: HARD });
+    const careful = ((careful_W[k] ?? Number.POSITIVE_INFINITY) - instance.load_W[k]!) / SCALE_W;
+    if (most > careful) bounds.push({ of: 'step', k, sign: -1, limit: careful, price: CARE_PRICE_ppt / 1000 });
+    if (least < back) bounds.push({ of: 'step', k, sign: 1, limit: back, price: HARD });
+    const { doubleMiddle_W, numerator, denominator } = reserve[k]!;
+    const price = Number(numerator) / Number(denominator);
+    Q[0][k]! += price;
+    c[k]! -= (price * doubleMiddle_W) / 2 / SCALE_W;
   }
   return { Q, c, u, bounds };
 }

@@ -5,6 +5,7 @@
 import type { Instance, PlanAhead } from '../protocol/benefit/instance.ts';
 import { assign } from './assign.ts';
 import { chooseExact, chooseGreedy } from './choose.ts';
+import { improve } from './improve.ts';
 import { smoothestPath } from './path.ts';
 
 export const RULES = ['plan', 'eq11', 'spread', 'once'] as const;
@@ -16,7 +17,7 @@ export interface SolveOptions {
 }
 
 /** A feasible plan; the same for the same instance as long as the deadline does not strike. */
-export function solve(instance: Instance, rule: Rule = 'plan', _options: SolveOptions = {}): PlanAhead {
+export function solve(instance: Instance, rule: Rule = 'plan', options: SolveOptions = {}): PlanAhead {
   switch (rule) {
     case 'once':
       return once(instance);
@@ -25,8 +26,17 @@ export function solve(instance: Instance, rule: Rule = 'plan', _options: SolveOp
     case 'spread':
       return spread(instance);
     case 'plan':
-      return assign(instance, smoothestPath(instance), chooseGreedy, chooseExact);
+      return plan(instance, options.deadline ?? (() => false));
   }
+}
+
+/** The smoothest path that keeps a reserve, followed as closely as all-or-nothing orders can. */
+function plan(instance: Instance, deadline: () => boolean): PlanAhead {
+  const later = instance.load_W.length > 1;
+  const first = assign(instance, smoothestPath(instance), chooseGreedy, (items, need_W) =>
+    chooseExact(items, need_W, later),
+  );
+  return improve(instance, first, deadline);
 }
 
 /** Everything at once: what happens without the trade. */

@@ -5,6 +5,7 @@ import { bindingRound } from './feasible.ts';
 import type { Direction, Instance, PlanAhead } from './instance.ts';
 import { lambda } from './lambda.ts';
 import { pfInt, window_W } from './power-fluctuation.ts';
+import { reserveCost } from './reserve.ts';
 import { planNet_W } from './theta.ts';
 
 export interface Benefit {
@@ -12,7 +13,10 @@ export interface Benefit {
   readonly theta_W: readonly number[];
   /** Net EV power of the round that binds. */
   readonly net_W: number;
+  /** The plan's PFint with its reserve: W * (sum l^2 + reserve) - (sum l)^2. What lambda and the rank are made of. */
   readonly pfInt: bigint;
+  /** The reserve that the plan lacks, W^2. */
+  readonly reserve: bigint;
   /** Slopes in the window of pfInt. */
   readonly slopes: number;
   readonly lambda: bigint;
@@ -25,11 +29,13 @@ export function evaluate(instance: Instance, plan: PlanAhead): Benefit {
   const net_W = planNet_W(instance, plan);
   const theta_W = net_W.map((net, k) => net + instance.load_W[k]!);
   const window = window_W(instance.theta_W, theta_W, instance.slotsPerDay);
-  const fluctuation = pfInt(window);
+  const reserve = reserveCost(instance, net_W);
+  const fluctuation = pfInt(window) + BigInt(window.length) * reserve;
   return {
     theta_W,
     net_W: net_W[0]!,
     pfInt: fluctuation,
+    reserve,
     slopes: window.length,
     lambda: lambda(fluctuation, window.length),
     operations: operations(instance, plan),

@@ -56,7 +56,9 @@ function refuseOrder(order: PendingOrder, planned: number | readonly number[], g
     return null;
   }
   if (!order.divisible || planned.length !== last + 1 || !planned.every(whole)) return 'parts';
-  if (planned.some((part_W) => part_W > 0 && part_W < Math.min(order.minimum_W, order.power_W))) return 'parts';
+  // What a curtailment leaves over may be less than the connector's least power: it is an order of its own then.
+  const chosen = granted === undefined ? planned : [];
+  if (chosen.some((part_W) => part_W > 0 && part_W < Math.min(order.minimum_W, order.power_W))) return 'parts';
   if (planned.reduce((sum, part_W) => sum + part_W, 0) !== order.power_W) return 'parts';
   return now_W < least_W ? 'must-run' : null;
 }

@@ -86,20 +86,27 @@ export function persistence_ppm(series: Series, mean: readonly (number | undefin
   return products >= squares ? PPM : Number((products * BigInt(PPM)) / squares);
 }
 
+/** Squares are kept in units of (100 W)^2, so that their sums stay exact. */
+export const SURPRISE_UNIT_W = 100;
+
 /**
- * How far one round's value usually lies from the forecast made just before it: by slot, the mean square of past
- * one-round errors over the same window of days and slots as the profile. 0 where nothing is known.
+ * How far a round usually lies from the forecast made just before it: by slot, the mean square of past one-round
+ * errors, (100 W)^2, over the same days and neighbouring slots as the profile. 0 where nothing is known.
  */
-export function surprise2(series: Series, f: SeriesForecast): number[] {
+export function surprise(series: Series, f: SeriesForecast): number[] {
   const mean = profile(series, f);
   const rho = persistence_ppm(series, mean, f);
   const squares = new Map<number, number>();
-  let before: number | undefined;
+  let before = 0;
   for (let round = f.known - FORECAST_DAYS * f.slotsPerDay; round < f.known; round++) {
     const value = series.get(round);
     const usual = mean[slotOf(round, f.slotsPerDay)];
-    const deviation = value === undefined || usual === undefined ? undefined : value - usual;
-    if (deviation !== undefined) squares.set(round, (deviation - mulDiv(before ?? 0, rho, PPM)) ** 2);
+    if (value === undefined || usual === undefined) {
+      before = 0;
+      continue;
+    }
+    const deviation = value - usual;
+    squares.set(round, floorDiv(deviation - mulDiv(before, rho, PPM), SURPRISE_UNIT_W) ** 2);
     before = deviation;
   }
   return profile(squares, f).map((value) => value ?? 0);

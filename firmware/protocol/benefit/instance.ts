@@ -54,8 +54,8 @@ export interface Instance {
   readonly load_W: readonly number[];
   readonly buyForecast_W: readonly number[];
   readonly sellForecast_W: readonly number[];
-  /** By k, how far the net power of one round's orders usually lies from its forecast (root mean square). */
-  readonly spread_W: readonly number[];
+  /** By k, how far the net power of one round's orders usually lies from its forecast: mean square, (100 W)^2. */
+  readonly surprise: readonly number[];
   readonly maxWait_rounds: number;
   /** True when round + H - 1 is the last of all: what is pending then must run (the end of a scenario). */
   readonly closes: boolean;
@@ -98,6 +98,17 @@ export function mulDiv(a: number, b: number, c: number): number {
   const divisor = BigInt(c);
   const quotient = exact / divisor;
   return Number(exact % divisor < 0n ? quotient - 1n : quotient);
+}
+
+/** floor(sqrt(n)) for n >= 0, by Newton's iteration from above. */
+export function integerSqrt(n: bigint): bigint {
+  if (n < 2n) return n;
+  let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
+  for (;;) {
+    const next = (x + n / x) >> 1n;
+    if (next >= x) return x;
+    x = next;
+  }
 }
 
 /** What `power_W` of an order adds to the site's power: a buy draws it, a sell injects what the converter leaves. */

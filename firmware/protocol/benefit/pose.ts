@@ -2,7 +2,7 @@
  * From the chain to the problem: what a SEAL fixes, and what follows from it. Pure; every node that has the same
  * chain poses the same instance.
  */
-import { dayLevel_ppm, forecastSeries, LOAD_REACH_s, ORDER_REACH_s, profile, surprise2 } from './forecast.ts';
+import { dayLevel_ppm, forecastSeries, LOAD_REACH_s, ORDER_REACH_s, profile, surprise } from './forecast.ts';
 import type { Direction, Instance, Limits, PendingOrder } from './instance.ts';
 import { mulDiv, PPM } from './instance.ts';
 
@@ -72,7 +72,8 @@ export function poseInstance(facts: Facts): Instance {
   const nets = new Map<number, number>();
   for (const [r, buy] of buys) nets.set(r, buy - mulDiv(sells.get(r) ?? 0, facts.dischargingEfficiency_ppm, PPM));
   const orders = { ...common, known: round, reach_s: ORDER_REACH_s, unknown: 'zero' } as const;
-  const level_ppm = (globalThis as any).P?.level === 0 ? PPM : dayLevel_ppm(both, profile(both, orders), orders);
+  const level_ppm = dayLevel_ppm(both, profile(both, orders), orders);
+  const unusual = surprise(nets, orders);
   return {
     round,
     roundTime_s,
@@ -87,7 +88,7 @@ export function poseInstance(facts: Facts): Instance {
     }),
     buyForecast_W: forecastSeries(buys, orders, level_ppm),
     sellForecast_W: forecastSeries(sells, orders, level_ppm),
-    spread_W: spreadAhead(surprise2(nets, orders), round, facts.lookAhead_rounds),
+    surprise: Array.from({ length: facts.lookAhead_rounds }, (_, k) => unusual[(round + k) % slotsPerDay]!),
     maxWait_rounds: facts.maxWait_rounds,
     closes: facts.closes,
     chargingEfficiency_ppm: facts.chargingEfficiency_ppm,
@@ -96,8 +97,4 @@ export function poseInstance(facts: Facts): Instance {
     pending: facts.pending,
     directions: facts.directions,
   };
-}
-
-function spreadAhead(bySlot: readonly number[], round: number, rounds: number): number[] {
-  return Array.from({ length: rounds }, (_, k) => Math.floor(Math.sqrt(bySlot[(round + k) % bySlot.length]!)));
 }

@@ -6,6 +6,7 @@
  * candidates are compared by sqrt(PFint + K) in steps of that size. Half a step is 7 W per round in the standard
  * deviation of slope at W = 48: price and contact wear never outvote a difference that a meter would show.
  */
+import { integerSqrt } from './instance.ts';
 import { floorTerm, METERING_FLOOR_W } from './lambda.ts';
 
 export interface Candidate {
@@ -17,17 +18,6 @@ export interface Candidate {
   readonly operations: number;
   /** H(seed || author key), hexadecimal. */
   readonly tie: string;
-}
-
-/** floor(sqrt(n)) for n >= 0, by Newton's iteration from above. */
-export function integerSqrt(n: bigint): bigint {
-  if (n < 2n) return n;
-  let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
-  for (;;) {
-    const next = (x + n / x) >> 1n;
-    if (next >= x) return x;
-    x = next;
-  }
 }
 
 /** The quantised lambda as a step number: 0 is best; equal numbers mean that the meters cannot tell. */

@@ -1,0 +1,76 @@
+/**
+ * The reserve: what it costs to stand near a wall of the tube, or to leave no room under the capacity. A plan on the mean of the future is content there,
+ * with no order left to answer the next surprise in one of the two directions; it then has to take that surprise
+ * as a slope. So a plan pays, in every round, a part KAPPA of the surprise that is usual there (a mean square),
+ * times the square of how far it stands from the middle of the tube: 0 in the middle, 1 at a wall.
+ *
+ * It is part of the benefit, not of a solver: else a plan that takes no care would win against one that does.
+ * KAPPA was measured (solver/README.md).
+ */
+import { SURPRISE_UNIT_W } from './forecast.ts';
+import type { Instance } from './instance.ts';
+import { floorDiv, integerSqrt } from './instance.ts';
+import { tube } from './tube.ts';
+
+/** Parts of a thousand. */
+export const KAPPA_ppt = 100;
+/** No price per W^2 of distance is higher than that of a slope of the same size. */
+export const MAX_PRICE_ppt = 1000;
+/** A tube is taken to be at least this wide to either side. */
+export const MIN_HALF_WIDTH_W = 5000;
+
+/** Usual surprises to keep free under the capacity, and the price of a squared watt beyond, parts of a thousand. */
+export const CARE_tenths = 15;
+export const CARE_PRICE_ppt = 500;
+
+/** By k: the middle of the tube, doubled so that it is whole, and the price of a squared watt of distance from it, as numerator / denominator. */
+export interface ReservePrice {
+  readonly doubleMiddle_W: number;
+  readonly numerator: bigint;
+  readonly denominator: bigint;
+}
+
+export function reservePrices(instance: Instance): ReservePrice[] {
+  const { lower_W, upper_W } = tube(instance);
+  return lower_W.map((lower, k) => {
+    const width = BigInt(Math.max(upper_W[k]! - lower, 2 * MIN_HALF_WIDTH_W));
+    const square = BigInt(instance.surprise[k]!) * BigInt(SURPRISE_UNIT_W) ** 2n;
+    // price = KAPPA * surprise / (width / 2)^2, at most MAX_PRICE
+    const numerator = BigInt(KAPPA_ppt) * square * 4n;
+    const denominator = 1000n * width * width;
+    const capped = numerator * 1000n > BigInt(MAX_PRICE_ppt) * denominator;
+    return {
+      doubleMiddle_W: lower + upper_W[k]!,
+      numerator: capped ? BigInt(MAX_PRICE_ppt) : numerator,
+      denominator: capped ? 1000n : denominator,
+    };
+  });
+}
+
+/**
+ * The power that a later round should keep to, so that CARE usual surprises stay free under the capacity: what is
+ * forced then cannot be helped. By k; null for the round that binds, where the capacity itself is the rule.
+ */
+export function carefulPower_W(instance: Instance): (number | null)[] {
+  const { capacity_W, margin_W } = instance.limits;
+  return instance.surprise.map((square, k) => {
+    if (k === 0) return null;
+    const usual_W = Number(integerSqrt(BigInt(square) * BigInt(SURPRISE_UNIT_W) ** 2n));
+    return Math.max(capacity_W - margin_W - floorDiv(usual_W * CARE_tenths, 10), instance.load_W[k]!);
+  });
+}
+
+/** The reserve that a plan lacks, in W^2 like a squared slope. `net_W` is its net EV power by k. */
+export function reserveCost(instance: Instance, net_W: readonly number[]): bigint {
+  let sum = 0;
+  let cost = 0n;
+  const careful_W = carefulPower_W(instance);
+  for (const [k, { doubleMiddle_W, numerator, denominator }] of reservePrices(instance).entries()) {
+    sum += net_W[k]!;
+    const doubleDistance = BigInt(2 * sum - doubleMiddle_W);
+    cost += (doubleDistance * doubleDistance * numerator) / (4n * denominator);
+    const excess = instance.load_W[k]! + net_W[k]! - (careful_W[k] ?? Number.POSITIVE_INFINITY);
+    if (excess > 0) cost += (BigInt(excess) * BigInt(excess) * BigInt(CARE_PRICE_ppt)) / 1000n;
+  }
+  return cost;
+}

@@ -1,0 +1,69 @@
+/**
+ * The figures of a day, for people: floats are fine here. PF is the variance of the slope of Theta over the day
+ * (slope in kW per hour), stated in all three forms: PF, its cube root (the paper's) and the standard deviation.
+ */
+import { siteEffect_W } from '../protocol/benefit/instance.ts';
+import { slopes_W } from '../protocol/benefit/power-fluctuation.ts';
+import type { DayResult } from './run-day.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface DayFigures {
+  readonly name: string;
+  readonly rule: string;
+  readonly rounds: number;
+  readonly orders: number;
+  readonly basePf: number;
+  readonly pf: number;
+  readonly basePeak_kW: number;
+  readonly peak_kW: number;
+  /** Rounds over capacity, of which those that no decision in that round could have avoided. */
+  readonly overCapacity: number;
+  readonly unavoidable: number;
+  readonly baseOverCapacity: number;
+  /** Contacts closed: without vehicles in the file, every order is a contact of its own. */
+  readonly operations: number;
+  readonly meanWait_rounds: number;
+  readonly maxWait_rounds: number;
+}
+
+/** Variance of the slope, (kW/h)^2. */
+export function powerFluctuation(theta_W: readonly number[], roundTime_s: number): number {
+  const slopes = slopes_W(theta_W).map((slope) => (slope / 1000) * (3600 / roundTime_s));
+  if (slopes.length === 0) return 0;
+  const mean = slopes.reduce((sum, slope) => sum + slope, 0) / slopes.length;
+  return slopes.reduce((sum, slope) => sum + (slope - mean) ** 2, 0) / slopes.length;
+}
+
+/** Theta when every order executes in the round it is placed, whatever the capacity. */
+export function baseTheta_W(scenario: Scenario): number[] {
+  const theta = [...scenario.load_w];
+  const efficiency = { dischargingEfficiency_ppm: scenario.discharging_efficiency_ppm };
+  for (const order of scenario.orders) theta[order.round]! += siteEffect_W(efficiency, order.side, order.power_w);
+  return theta;
+}
+
+export function figures(scenario: Scenario, result: DayResult, rule: string): DayFigures {
+  const base = baseTheta_W(scenario);
+  const over = (theta_W: readonly number[]): number => theta_W.filter((power) => power > scenario.capacity_w).length;
+  const peak = (theta_W: readonly number[]): number => theta_W.reduce((a, b) => Math.max(a, b)) / 1000;
+  const { waits } = result;
+  return {
+    name: scenario.name,
+    rule,
+    rounds: scenario.rounds,
+    orders: scenario.orders.length,
+    basePf: powerFluctuation(base, scenario.round_time_s),
+    pf: powerFluctuation(result.theta_W, scenario.round_time_s),
+    basePeak_kW: peak(base),
+    peak_kW: peak(result.theta_W),
+    overCapacity: over(result.theta_W),
+    unavoidable: result.unavoidable.length,
+    baseOverCapacity: over(base),
+    operations: result.executed.length,
+    meanWait_rounds: waits.length > 0 ? waits.reduce((sum, wait) => sum + wait, 0) / waits.length : 0,
+    maxWait_rounds: waits.reduce((a, b) => Math.max(a, b), 0),
+  };
+}
+
+/** Reduction of x against its base, in percent; 0 for a base of 0. */
+export const reduction_percent = (base: number, with_: number): number => (base > 0 ? 100 * (1 - with_ / base) : 0);
