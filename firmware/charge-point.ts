@@ -3,6 +3,7 @@
  * orders, and states its registers at the end of each round. The control follows the last committed plan and waits
  * for nobody: not for a device, not for the consensus.
  */
+import { channel } from 'node:diagnostics_channel';
 import type { Connector, ConnectorStatus, Meter, MeterReading, RelayBank } from '../hal/ports.ts';
 import { type Millis, millis, type UnixMillis, unixMillis, type WattHours, wattHours } from '../hal/units.ts';
 import type { ChargePointConfig } from './config.ts';
@@ -47,11 +48,19 @@ export interface ChargePoint {
   status(): ChargePointStatus;
   adopt(plan: Plan): void;
   owner(request: OwnerRequest): OwnerReply;
-  /** Lateness of each cycle against its schedule and its length, wall ms; for the benchmark. */
-  onCycle(listener: (late_ms: number, took_ms: number) => void): void;
   /** Opens every contact and lets go of the devices. */
   stop(): Promise<void>;
 }
+
+/** One turn of the control loop: its lateness against its schedule, and its length, ms of the wall. */
+export interface Cycle {
+  readonly late_ms: number;
+  readonly took_ms: number;
+}
+
+/** For whoever wants to watch the loop of this process from outside (the benchmark): each Cycle, when it is over. */
+export const CYCLES = 'p2pebt:cycle';
+const cycles = channel(CYCLES);
 
 export interface ChargePointParts {
   readonly config: ChargePointConfig;
@@ -116,7 +125,6 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   let relayTrouble: string | null = null;
   let stopping = false;
   const stop = new AbortController();
-  const cycleListeners: ((late_ms: number, took_ms: number) => void)[] = [];
 
   const meterPeriod = millis(Math.max(config.meter.period, LEAST_PAUSE_WALL_ms * clock.scale));
   const meter: Sense<MeterReading> = startSense(
@@ -322,7 +330,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     const late_ms = began - dueWall_ms;
     running = cycle().then(() => {
       const ended = performance.now();
-      for (const listener of cycleListeners) listener(late_ms, ended - began);
+      if (cycles.hasSubscribers) cycles.publish({ late_ms, took_ms: ended - began } satisfies Cycle);
       if (stopping) return;
       const period_ms = Math.max(CYCLE_ms / clock.scale, LEAST_PAUSE_WALL_ms);
       dueWall_ms = Math.max(dueWall_ms + period_ms, ended);
@@ -348,7 +356,6 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     adopt(plan) {
       plans = [...plans.filter(({ round }) => round !== plan.round), plan];
     },
-    onCycle: (listener) => void cycleListeners.push(listener),
     owner(request) {
       if (request.kind === 'clear-weld') {
         state = clearWeld(state);

@@ -3,7 +3,7 @@
  * so that the page and the ledger can never tell different stories. Floats only here, at the end, for display.
  */
 import type { ChainState } from './protocol/chain.ts';
-import type { Block, Order, Signed } from './protocol/messages.ts';
+import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
 import type { Registry } from './protocol/registry.ts';
 import type { SettlementRow } from './protocol/settlement.ts';
 
@@ -49,12 +49,13 @@ export interface Chronicle {
   /** The state after the last block; null before the first. */
   state: ChainState | null;
   firstRound: number;
-  readonly scheduled: Set<number>;
+  /** Rounds with a final schedule. */
+  committed: number;
   ordered_J: number;
   allocated_J: number;
   metered_J: number;
-  /** Where each charge point's statements began and where they stand, Wh net: what all metered energy must sum to. */
-  readonly registers: Map<number, { readonly from_Wh: number; to_Wh: number }>;
+  /** By charge point: what its registers moved since its first statement, net, and what was settled of it. */
+  readonly energy: Map<number, { readonly registers_Wh: number; readonly settled_J: number }>;
 }
 
 export const emptyChronicle = (): Chronicle => ({
@@ -63,11 +64,11 @@ export const emptyChronicle = (): Chronicle => ({
   orders: new Map(),
   state: null,
   firstRound: -1,
-  scheduled: new Set(),
+  committed: 0,
   ordered_J: 0,
   allocated_J: 0,
   metered_J: 0,
-  registers: new Map(),
+  energy: new Map(),
 });
 
 /** Rows kept for display: a day of five-minute rounds of a small neighbourhood; totals go on. */
@@ -89,7 +90,7 @@ export function record(chronicle: Chronicle, block: Signed<Block>, state: ChainS
     orders: served.length,
   });
   if (chronicle.firstRound < 0) chronicle.firstRound = block.round;
-  if (header !== null) chronicle.scheduled.add(block.round);
+  if (header !== null) chronicle.committed += 1;
   for (const { order } of served) {
     const row = chronicle.orders.get(order);
     const waits = state.pending.some((entry) => entry.order.id === order);
@@ -99,19 +100,28 @@ export function record(chronicle: Chronicle, block: Signed<Block>, state: ChainS
   chronicle.state = state;
   if (chronicle.blocks.length > ROWS_KEPT) chronicle.blocks.splice(0, chronicle.blocks.length - ROWS_KEPT);
   if (chronicle.settlement.length > ROWS_KEPT) chronicle.settlement.splice(0, chronicle.settlement.length - ROWS_KEPT);
+  for (const [id, { executed, expired }] of chronicle.orders) {
+    if (chronicle.orders.size <= ROWS_KEPT) break;
+    if (executed !== null || expired) chronicle.orders.delete(id);
+  }
 }
 
 function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainState, before: ChainState | null): void {
   const pending = new Set(state.pending.map((entry) => entry.order.id));
+  const registers = new Map<number, Pick<MeterStatement, 'imported_Wh' | 'exported_Wh'>>();
   for (const message of block.body.carried) {
     if (message.body.type === 'ORDER') {
       chronicle.orders.set(message.id, { order: message as Signed<Order>, executed: null, expired: false });
     }
     if (message.body.type === 'METER') {
-      const { importedBefore_Wh, exportedBefore_Wh, imported_Wh, exported_Wh } = message.body;
-      const known = chronicle.registers.get(message.sender);
-      const from_Wh = known?.from_Wh ?? importedBefore_Wh - exportedBefore_Wh;
-      chronicle.registers.set(message.sender, { from_Wh, to_Wh: imported_Wh - exported_Wh });
+      const { imported_Wh, exported_Wh } = message.body;
+      const from = registers.get(message.sender) ?? before?.registers[message.sender] ?? null;
+      const reset = from === null || imported_Wh < from.imported_Wh || exported_Wh < from.exported_Wh;
+      const from_Wh = reset
+        ? message.body.importedBefore_Wh - message.body.exportedBefore_Wh
+        : from.imported_Wh - from.exported_Wh;
+      registers.set(message.sender, message.body);
+      addEnergy(chronicle, message.sender, imported_Wh - exported_Wh - from_Wh, 0);
     }
   }
   for (const { order } of before?.pending ?? []) {
@@ -121,10 +131,19 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
   }
   for (const row of state.settled) {
     chronicle.settlement.push(row);
+    addEnergy(chronicle, row.node, 0, row.metered_J);
     chronicle.ordered_J += Math.abs(row.ordered_J);
     chronicle.allocated_J += Math.abs(row.allocated_J);
     chronicle.metered_J += Math.abs(row.metered_J);
   }
+}
+
+function addEnergy(chronicle: Chronicle, node: number, registers_Wh: number, settled_J: number): void {
+  const sum = chronicle.energy.get(node) ?? { registers_Wh: 0, settled_J: 0 };
+  chronicle.energy.set(node, {
+    registers_Wh: sum.registers_Wh + registers_Wh,
+    settled_J: sum.settled_J + settled_J,
+  });
 }
 
 /** The rounds whose power is metered, oldest first. */
@@ -157,19 +176,16 @@ export function outcomes(chronicle: Chronicle, decidedUpTo: number): { committed
   if (chronicle.firstRound < 0) return { committed: 0, terminated: 0 };
   const last = Math.max(decidedUpTo, ...(chronicle.state ? [chronicle.state.scheduleRound] : []));
   const rounds = last - chronicle.firstRound + 1;
-  return { committed: chronicle.scheduled.size, terminated: Math.max(0, rounds - chronicle.scheduled.size) };
+  return { committed: chronicle.committed, terminated: Math.max(0, rounds - chronicle.committed) };
 }
 
 /** The rows of each charge point must sum to its registers' difference, to the watt-hour. Returns those that do not. */
-export function unbalanced(rows: readonly SettlementRow[], chronicle: Chronicle, registry: Registry): string[] {
-  const sums = new Map<number, number>();
-  for (const row of rows) sums.set(row.node, (sums.get(row.node) ?? 0) + row.metered_J);
-  return [...chronicle.registers].flatMap(([node, { from_Wh, to_Wh }]) => {
-    const settled_J = sums.get(node) ?? 0;
-    return settled_J === (to_Wh - from_Wh) * 3600
+export function unbalanced(chronicle: Chronicle, registry: Registry): string[] {
+  return [...chronicle.energy].flatMap(([node, { registers_Wh, settled_J }]) =>
+    settled_J === registers_Wh * 3600
       ? []
       : [
-          `${registry.neighbourhood.nodes[node].name}: ${settled_J / 3600} Wh settled, ${to_Wh - from_Wh} Wh by its registers`,
-        ];
-  });
+          `${registry.neighbourhood.nodes[node].name}: ${settled_J / 3600} Wh settled, ${registers_Wh} Wh by its registers`,
+        ],
+  );
 }

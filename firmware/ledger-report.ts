@@ -38,6 +38,7 @@ export function replay(registry: Registry, blocks: readonly FinalBlock[], verify
     if (typeof opened === 'string') return fail(row.height, opened);
     if (row.height !== chain.height + 1) return fail(row.height, `it follows block ${chain.height}`);
     if (opened.id !== toHex(row.hash)) return fail(row.height, 'its hash is not that of its bytes');
+    if (opened.round !== row.round) return fail(row.height, `it is of round ${opened.round}, not ${row.round}`);
     const next = applyBlock(chain, opened, registry, sha256);
     if (isRefusal(next)) return fail(row.height, `${next.code}, ${next.detail}`);
     chain = next;
@@ -64,14 +65,13 @@ function openBlock(gate: Gate, row: FinalBlock, verify: boolean): Signed<Block> 
 
 function openChecked(gate: Gate, wire: Uint8Array, verify: boolean): Signed | string {
   if (!verify) return gate.reopen(wire);
-  // The window of rounds is for the bus; a ledger is as old as it is.
-  const admission = gate.admit(wire, Number.POSITIVE_INFINITY);
-  if (admission.verdict === 'accept') return admission.message;
-  return admission.code === 'duplicate' ? gate.reopen(wire) : `${admission.code}, ${admission.detail}`;
+  const admission = gate.examine(wire);
+  return admission.verdict === 'accept' ? admission.message : `${admission.code}, ${admission.detail}`;
 }
 
 function verifiedVotes(gate: Gate, certificate: Uint8Array, verify: boolean): ReturnType<typeof openVotes> | string {
   if (!verify) return openVotes(certificate, gate);
+  if (!Array.isArray(decode(certificate))) return 'its certificate is not a list of votes';
   const checked: Gate['reopen'] = (wire) => {
     const message = openChecked(gate, wire, true);
     if (typeof message === 'string') throw new Error(message);
@@ -116,7 +116,7 @@ export function openForReport(file: string): OpenedLedger {
 export function verifyLedger(file: string): { ok: boolean; lines: string[] } {
   const { registry, name, blocks } = openForReport(file);
   const { chronicle, fault } = replay(registry, blocks, true);
-  const wrong = [...(fault === null ? [] : [fault]), ...unbalanced(chronicle.settlement, chronicle, registry)];
+  const wrong = [...(fault === null ? [] : [fault]), ...unbalanced(chronicle, registry)];
   const last = chronicle.blocks[chronicle.blocks.length - 1];
   const head = last ? `block ${last.height} of round ${last.round}, ${last.hash.slice(0, 16)}` : 'no block yet';
   const lines = [`${file}: ledger of ${name} in ${registry.neighbourhood.microgrid}, ${head}`];
@@ -142,7 +142,7 @@ export function report(registry: Registry, chronicle: Chronicle, decidedUpTo: nu
     ordered_Wh: wh(chronicle.ordered_J),
     allocated_Wh: wh(chronicle.allocated_J),
     metered_Wh: wh(chronicle.metered_J),
-    unbalanced: unbalanced(chronicle.settlement, chronicle, registry),
+    unbalanced: unbalanced(chronicle, registry),
     power,
     blocks: chronicle.blocks.map((row) => ({ ...row, author: nodes[row.author].name })),
     settlement: chronicle.settlement.map(({ ordered_J, allocated_J, metered_J, ...row }) => ({

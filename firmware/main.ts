@@ -161,11 +161,16 @@ export async function runController(config: Config): Promise<void> {
     });
   const owner = (request: OwnerRequest): OwnerReply =>
     chargePoint?.owner(request) ?? { done: false, message: 'The controller is starting; try again in a moment.' };
-  const page = await openPage(config, view, config.role === 'charge-point' ? owner : undefined).catch(async (error) => {
-    await bus.close();
+  let page: PageServer | null = null;
+  try {
+    page = await openPage(config, view, config.role === 'charge-point' ? owner : undefined);
+    // Once it runs, a lost broker is the fallback's matter; now it is a mistake, and somebody is watching.
+    await bus.firstConnection;
+  } catch (error) {
+    await Promise.all([page?.close(), bus.close()]);
     ledger.close();
     throw error;
-  });
+  }
 
   if (config.role === 'charge-point') {
     chargePoint = startChargePoint({
@@ -193,7 +198,7 @@ export async function runController(config: Config): Promise<void> {
     runtime.feed({ kind: 'tick', now_ms: clock.now() }),
   );
   if (page !== null) {
-    changed = () => page.changed();
+    changed = () => page?.changed();
     log.info({ url: page.url }, `the page is at ${page.url}`);
   }
   process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);

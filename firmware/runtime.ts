@@ -23,6 +23,7 @@ import {
 } from './protocol/messages.ts';
 import type { Plan } from './protocol/plan.ts';
 import type { Registry } from './protocol/registry.ts';
+import { decidedAt } from './protocol/round.ts';
 import { makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
 import { type Input, pendingOf, restore, step } from './protocol/step.ts';
 
@@ -119,7 +120,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       block: gate.reopen(block.message) as Signed<Block>,
       votes: openVotes(block.certificate, gate),
     }));
-    const atTip = page.length === last + 1;
+    const atTip = height + blocks.length >= state.finalNode.state.height;
     const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending: atTip ? pendingOf(state) : [] };
     if (blocks.length > 0 || body.pending.length > 0) {
       publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
@@ -132,7 +133,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     if (state.deciding < 0) return;
     const admission = gate.admit(wire, state.deciding);
     if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
-    if (admission.code === 'duplicate') return; // MQTT's normal case, and the echo of this node's own messages
+    if (admission.code === 'duplicate' && name === registry.neighbourhood.nodes[self].name) return; // its own echo
     refusals.set(admission.code, (refusals.get(admission.code) ?? 0) + 1);
     events.refused?.(admission.code, admission.detail);
   };
@@ -170,23 +171,27 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       own.map(({ from, body }) => ({ from, vote: body.body as Vote })),
       (block, chainState, at) => events.final?.({ block, state: chainState, votes: votesOf(chain, at) }),
     );
-    feed({ kind: 'tick', now_ms: clock.now() });
+    const deciding = decidedAt(clock.now(), state.hours.round_ms);
     const again = [
-      ...statements.filter(({ round }) => round >= state.deciding),
+      ...statements.filter(({ round }) => round >= deciding),
       ...own.filter(({ to }) => to > state.finalNode.view),
-    ];
+    ].map(({ payload }) => gate.reopen(encode([payload, signer.sign(toSign(payload))])));
+    // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     for (const { proposal } of own) {
       if (proposal === null) continue;
       const message = gate.reopen(proposal);
       if (message.view > state.finalNode.view) feed({ kind: 'message', message });
     }
-    for (const { payload } of again) {
-      const signature = signer.sign(toSign(payload));
-      const message = gate.reopen(encode([payload, signature]));
-      publish(message);
-      feed({ kind: 'message', message });
-    }
+    for (const message of again) if (message.body.type !== 'HEADER') feed({ kind: 'message', message });
+    for (const message of again) publish(message);
+    feed({ kind: 'tick', now_ms: clock.now() });
+    for (const message of again) if (message.body.type === 'HEADER') feed({ kind: 'message', message });
   };
+
+  bus.onMessage(onBus);
+  bus.onConnection((connected) => {
+    if (!connected) for (const name of peers.keys()) peers.set(name, false);
+  });
 
   return {
     state,
@@ -195,10 +200,6 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     feed,
     start() {
       resume();
-      bus.onMessage(onBus);
-      bus.onConnection((connected) => {
-        if (!connected) for (const name of peers.keys()) peers.set(name, false);
-      });
       tick();
     },
     stop: () => cancelTick(),

@@ -30,13 +30,14 @@ export function startSense<T>(
 
   const round = async (): Promise<void> => {
     const began = clock.monotonic();
-    try {
-      const value = await ask(stop.signal);
-      last = { value, at: clock.monotonic() };
-      trouble = null;
-      onAnswer(value);
-    } catch (error) {
-      trouble = (error as Error).message;
+    const answer = await ask(stop.signal).then(
+      (value) => ({ value, at: clock.monotonic() }),
+      (error: Error) => error.message,
+    );
+    trouble = typeof answer === 'string' ? answer : null;
+    if (typeof answer !== 'string') {
+      last = answer;
+      onAnswer(answer.value); // what this throws is no trouble of the device: it ends the process
     }
     if (stop.signal.aborted) return;
     const pause = Math.max(period - (clock.monotonic() - began), LEAST_PAUSE_WALL_ms * clock.scale);

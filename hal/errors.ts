@@ -1,3 +1,6 @@
+/**
+ * What can go wrong with a device, as a closed list of codes. Thrown by drivers, judged by whoever asked them.
+ */
 import type { Millis } from './units.ts';
 
 /** Every way in which a device can fail. A closed list: each fault on a wire maps to exactly one code. */

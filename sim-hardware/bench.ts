@@ -4,7 +4,17 @@
  * person would: by their configuration files, their pages, their ledgers and their processes.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +29,7 @@ import type { Clock } from '../firmware/ports.ts';
 import type { Neighbourhood, RegisteredNode } from '../firmware/protocol/genesis.ts';
 import { unixMillis } from '../hal/units.ts';
 import { standardLoad_W } from './households.ts';
-import { boardPins, connectorUnit, meterUnit, serve, type Wires } from './wires/serve.ts';
+import { boardPins, connectorUnit, meterUnit, type ServeOptions, serve, type Wires } from './wires/serve.ts';
 import { connectorTypes, type OwnerCard, World } from './world.ts';
 
 export interface BenchOptions {
@@ -32,6 +42,8 @@ export interface BenchOptions {
   readonly broker?: string;
   /** Keeps keys, configurations, ledgers and logs here; in a temporary folder that is removed without. */
   readonly directory?: string;
+  /** The boards' timer; a bench that must show what a board without a lease does brings its own. */
+  readonly boards?: Pick<ServeOptions, 'after'>;
 }
 
 export interface Summary {
@@ -89,6 +101,8 @@ const program = fileURLToPath(new URL('../firmware/p2pebt.cjs', import.meta.url)
 export async function startBench(options: BenchOptions): Promise<Bench> {
   const began = performance.now();
   const kept = options.directory !== undefined;
+  if (kept && existsSync(options.directory) && readdirSync(options.directory).length > 0)
+    throw new Error(`--dir ${options.directory}: holds something already; choose a new folder`);
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'p2pebt-bench-'));
   mkdirSync(directory, { recursive: true });
   const chargePoints = Array.from({ length: options.nodes - 1 }, (_, i) => {
@@ -115,7 +129,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       if (event.kind === 'plugged-in') cards.push(event.card);
     },
   });
-  const wires = await serve(world, { seed: options.seed });
+  const wires = await serve(world, { seed: options.seed, ...options.boards });
   const stepping = setInterval(() => {
     world.step(clock.now());
     wires.afterStep();
@@ -169,29 +183,31 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
 
   async function start(name: string): Promise<void> {
     const controller = find(controllers, name);
-    const log = openSync(join(controller.directory, 'log'), 'a');
+    const log = join(controller.directory, 'log');
+    const output = openSync(log, 'a');
     const child = spawn(process.execPath, [program, 'run', '--config', join(controller.directory, 'config.yaml')], {
-      stdio: ['ignore', log, log, 'ipc'],
+      stdio: ['ignore', output, output, 'ipc'],
     });
+    closeSync(output);
     controller.process = child;
+    const up = Promise.withResolvers<void>();
+    let ready = false;
+    child.on('message', (message: Partial<Ready>) => {
+      if (message.ready !== true) return;
+      ready = true;
+      controller.page = message.page ?? null;
+      up.resolve();
+    });
     child.once('exit', (code, signal) => {
       controller.process = null;
       controller.page = null;
-      if (stopping ? code !== 0 : signal !== 'SIGKILL' && signal !== 'SIGTERM' && code !== 0) {
-        violations.push(
-          `${name} ended with ${signal ?? `code ${code}`}; its log: ${join(controller.directory, 'log')}`,
-        );
+      const how = signal ?? `code ${code}`;
+      if (!ready) up.reject(new Error(`${name} did not start (${how}): ${lastWords(log)}`));
+      else if (stopping ? code !== 0 : signal !== 'SIGKILL' && code !== 0) {
+        violations.push(`${name} ended with ${how}: ${lastWords(log)}`);
       }
     });
-    await new Promise<void>((resolve, reject) => {
-      child.on('message', (message: Ready) => {
-        controller.page = message.page;
-        resolve();
-      });
-      child.once('exit', () =>
-        reject(new Error(`${name} did not start; its log: ${join(controller.directory, 'log')}`)),
-      );
-    });
+    await up.promise;
   }
 
   async function kill(name: string, signal: NodeJS.Signals): Promise<void> {
@@ -249,7 +265,8 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     if (!stopping) looking = setTimeout(() => void lookAgain(), LOOK_WALL_ms);
   };
 
-  async function stop(): Promise<Summary> {
+  /** Ends every process, then looks at the contacts, then pulls the plugs. */
+  async function end(): Promise<void> {
     stopping = true;
     clearTimeout(looking);
     const children = controllers.flatMap((controller) => (controller.process ? [controller] : []));
@@ -267,12 +284,20 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       if (world.contacts(id).includes('closed')) violations.push(`${id}: a contact is closed after the stop`);
     }
     clearInterval(stepping);
+    await wires.close();
+    await embedded?.close();
+  }
+
+  const tidy = (): void => {
+    if (!kept) rmSync(directory, { recursive: true, force: true });
+  };
+
+  async function stop(): Promise<Summary> {
+    await end();
     for (const [kind, times] of Object.entries(world.violations))
       if (times > 0) violations.push(`world: ${kind}, ${times} times`);
     const sum = summarise(controllers, violations);
-    await wires.close();
-    await embedded?.close();
-    if (!kept) rmSync(directory, { recursive: true, force: true });
+    tidy();
     return {
       nodes: options.nodes,
       seed: options.seed,
@@ -288,7 +313,8 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   try {
     await Promise.all(controllers.map(({ name }) => start(name)));
   } catch (error) {
-    await stop();
+    await end();
+    tidy();
     throw error;
   }
   void lookAgain();
@@ -311,6 +337,13 @@ function find(controllers: readonly Controller[], name: string): Controller {
   const controller = controllers.find((other) => other.name === name);
   if (controller === undefined) throw new RangeError(`no controller ${name}`);
   return controller;
+}
+
+/** What a controller said last: the words for a person after its log lines (JSON), or the last of those. */
+function lastWords(log: string): string {
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+  const words = lines.slice(lines.findLastIndex((line) => line.startsWith('{')) + 1);
+  return (words.length > 0 ? words : lines.slice(-1)).join('\n') || 'it said nothing';
 }
 
 /** From the ledgers alone, each of them verified: what was agreed, and whether all agree. */

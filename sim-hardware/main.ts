@@ -89,9 +89,22 @@ async function main(): Promise<void> {
   say(`Starting ${flags.nodes} controllers, ${options.scale} times faster than the wall ...`);
 
   const done = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done.resolve());
-  process.on('disconnect', () => done.resolve());
-  bench = await startBench(options);
+  let asked = false;
+  const ask = (): void => {
+    asked = true;
+    done.resolve();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+  process.on('disconnect', ask);
+  try {
+    bench = await startBench(options);
+  } catch (error) {
+    await page.close();
+    if (!asked) throw error;
+    say('Stopped before it was up.'); // Ctrl-C reaches the controllers too, wherever they are in starting
+    process.disconnect?.();
+    return;
+  }
   const progress = flags.quiet ? null : follow(say, options.scale);
   bench.onView((view) => {
     page.changed();

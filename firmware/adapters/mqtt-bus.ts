@@ -29,7 +29,7 @@ export interface BusOptions extends BrokerAccess {
 }
 
 export interface MqttBus extends Bus {
-  /** Settles with the first attempt: rejects with BusError if it failed, while the bus keeps trying by itself. */
+  /** Rejects with BusError when every URL has failed once, while the bus keeps trying by itself. */
   readonly firstConnection: Promise<void>;
   /** Messages in the outbox, and those it had to drop since the start. */
   readonly queued: number;
@@ -75,6 +75,11 @@ export function connectBus(options: BusOptions): MqttBus {
   let inFlight = 0;
   let dropped = 0;
   let lastProblem = '';
+  /** Attempts that came to nothing; each takes the next URL. */
+  let failed = 0;
+  let firstProblem: string | undefined;
+  /** Why the attempt that is about to close failed, when the library said so. */
+  let failedWhy: string | undefined;
 
   const first = Promise.withResolvers<void>();
   first.promise.catch(() => {}); // whoever cares awaits it; the bus itself goes on
@@ -86,7 +91,8 @@ export function connectBus(options: BusOptions): MqttBus {
   });
 
   const problem = (text: string) => {
-    first.reject(new BusError(text));
+    firstProblem ??= text;
+    if (failed >= options.urls.length) first.reject(new BusError(firstProblem));
     if (text === lastProblem || closing) return;
     lastProblem = text;
     onProblem(text);
@@ -127,21 +133,27 @@ export function connectBus(options: BusOptions): MqttBus {
     client.subscribe(`${topicPrefix(microgrid)}/#`, { qos: 1 }, (error, granted) => {
       const refused = granted?.some(({ qos }) => qos > 2);
       if (!error && !refused) ready();
-      else if (refused || client.connected)
-        problem(
-          `the broker at ${where} refuses the subscription to ${topicPrefix(microgrid)}/#: check its ACL for ${node}`,
-        );
+      else if (refused || client.connected) {
+        const text = `the broker at ${where} refuses the subscription to ${topicPrefix(microgrid)}/#: check its ACL for ${node}`;
+        first.reject(new BusError(text)); // this connection stands: no other URL will be tried
+        problem(text);
+      }
     });
   });
   client.on('reconnect', () => {
     client.options.reconnectPeriod = Math.min(2 * (client.options.reconnectPeriod ?? 0), LONGEST_RETRY_ms);
   });
-  client.on('error', (error) => problem(inWords(error, where)));
+  client.on('error', (error) => {
+    failedWhy = inWords(error, where);
+  });
   client.on('close', () => {
+    failed++;
     setConnected(false);
-    problem(
-      everConnected ? `lost the broker at ${where}; trying again` : `the broker at ${where} closed the connection`,
-    );
+    const lost = everConnected
+      ? `lost the broker at ${where}; trying again`
+      : `the broker at ${where} closed the connection`;
+    problem(failedWhy ?? lost);
+    failedWhy = undefined;
   });
   client.on('message', (topic, payload) => {
     for (const listener of messageListeners) listener(topic, payload);

@@ -11,6 +11,9 @@ export const ORDERS_PER_NODE = 4;
 /** A charge point of 1 MW is beyond every connector of today; keeps every power in 32 bits. */
 export const POWER_MAX_W = 1_000_000;
 
+/** What a head meter may say: a hundred such charge points. A register that jumped further was exchanged. */
+export const SITE_MAX_W = 100 * POWER_MAX_W;
+
 /** Price ceiling, 10^-5 EUR/kWh: 10 EUR/kWh. */
 export const PRICE_MAX = 1_000_000;
 

@@ -7,7 +7,7 @@
 import type { Hash } from '../ports.ts';
 import { type PlanAhead, PPM } from './benefit/instance.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
-import { POWER_MAX_W, PRICE_MAX, VIEWS_PER_ROUND } from './limits.ts';
+import { POWER_MAX_W, PRICE_MAX, SITE_MAX_W, VIEWS_PER_ROUND } from './limits.ts';
 
 export const DOMAIN = new TextEncoder().encode('P2PEBT/1');
 const VERSION = 1;
@@ -62,6 +62,7 @@ export interface Header {
   readonly seal: string;
   /** floor(L0 K / (PFint + K)); recomputed by all. */
   readonly lambda: number;
+  /** Not negative. On the wire a big-endian byte string without leading zeros: it may pass 64 bits. */
   readonly pfInt: bigint;
   readonly net_W: number;
   readonly operations: number;
@@ -130,6 +131,11 @@ const VOTE_KINDS: readonly Vote['kind'][] = ['notarize', 'final', 'skip'];
 const wireList = (messages: readonly Signed[]): Canonical =>
   messages.map((message) => [message.payload, message.signature]);
 
+function bigBytes(value: bigint): Uint8Array {
+  const digits = value === 0n ? '' : value.toString(16);
+  return fromHex(digits.padStart(digits.length + (digits.length % 2), '0'));
+}
+
 function bodyFields(body: Body): Canonical[] {
   switch (body.type) {
     case 'ORDER':
@@ -157,7 +163,7 @@ function bodyFields(body: Body): Canonical[] {
       return [
         fromHex(body.seal),
         body.lambda,
-        body.pfInt,
+        bigBytes(body.pfInt),
         body.net_W,
         body.operations,
         body.plan.orders,
@@ -234,9 +240,10 @@ class Fields {
   }
   big(name: string): bigint {
     const value = this.next(name);
-    if (typeof value === 'bigint') return value;
-    if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
-    throw new MessageError('malformed', `${name} is not a whole number`);
+    if (!(value instanceof Uint8Array) || value.length > BIG_MAX_BYTES || value[0] === 0) {
+      throw new MessageError('malformed', `${name} is not a whole number in at most ${BIG_MAX_BYTES} bytes`);
+    }
+    return BigInt(`0x0${toHex(value)}`);
   }
   bytes(name: string, length: number | readonly number[]): Uint8Array {
     const value = this.next(name);
@@ -261,20 +268,27 @@ class Fields {
   }
 }
 
+const BIG_MAX_BYTES = 32;
 const REGISTER_MAX_WH = 2 ** 48;
 const TIME_MAX_MS = 2 ** 48;
 const ROUND_MAX = 2 ** 40;
 const VIEW_MAX = ROUND_MAX * VIEWS_PER_ROUND;
 const hex = (fields: Fields, name: string): string => toHex(fields.bytes(name, 32));
-const pairs = (fields: Fields, name: string, open: OpenNested): Signed[] =>
+const pairs = (fields: Fields, name: string, open: OpenNested, allowed: readonly MessageType[]): Signed[] =>
   fields.items(name).map((item) => {
     const pair = wirePair(item);
     if (pair === null) throw new MessageError('malformed', `${name} holds something that is not a signed message`);
-    return open(pair);
+    return open(pair, allowed);
   });
 
+/** What a block may carry. Nothing that it carries carries anything, so messages nest three deep at most. */
+const CARRIED: readonly MessageType[] = ['ORDER', 'SITE', 'METER', 'HEADER'];
+
 /** How the door opens a message inside a message: with the same checks, signature included. Throws on refusal. */
-export type OpenNested = (pair: { payload: Uint8Array; signature: Uint8Array }) => Signed;
+export type OpenNested = (
+  pair: { payload: Uint8Array; signature: Uint8Array },
+  allowed: readonly MessageType[],
+) => Signed;
 
 function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
   switch (type) {
@@ -304,7 +318,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         takenAt_ms: fields.whole('takenAt_ms', 0, TIME_MAX_MS),
         imported_Wh: fields.whole('imported_Wh', 0, REGISTER_MAX_WH),
         exported_Wh: fields.whole('exported_Wh', 0, REGISTER_MAX_WH),
-        power_W: fields.whole('power_W', -100 * POWER_MAX_W, 100 * POWER_MAX_W),
+        power_W: fields.whole('power_W', -SITE_MAX_W, SITE_MAX_W),
       };
     case 'METER':
       return {
@@ -344,7 +358,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         type,
         kind: BLOCK_KINDS[fields.whole('kind', 0, 2)],
         parent: hex(fields, 'parent'),
-        carried: pairs(fields, 'carried', open) as Signed<Order | Site | MeterStatement | Header>[],
+        carried: pairs(fields, 'carried', open, CARRIED) as Signed<Order | Site | MeterStatement | Header>[],
       };
     case 'VOTE': {
       const kind = VOTE_KINDS[fields.whole('kind', 0, 2)];
@@ -360,32 +374,30 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         height: fields.whole('height', 0, ROUND_MAX),
         blocks: fields.items('blocks').map((item) => {
           const inner = new Fields(Array.isArray(item) ? item : []);
-          const [block] = pairs(new Fields([[inner.items('block')]]), 'block', open);
-          const votes = pairs(inner, 'votes', open);
+          const [block] = pairs(new Fields([[inner.items('block')]]), 'block', open, ['PROPOSE']);
+          const votes = pairs(inner, 'votes', open, ['VOTE']);
           inner.end();
-          if (block.body.type !== 'PROPOSE' || !votes.every(({ body }) => body.type === 'VOTE')) {
-            throw new MessageError('malformed', 'a page of blocks holds something else');
-          }
           return { block: block as Signed<Block>, votes: votes as Signed<Vote>[] };
         }),
-        pending: pairs(fields, 'pending', open).map((message) => {
-          if (message.body.type !== 'PROPOSE' && message.body.type !== 'VOTE') {
-            throw new MessageError('malformed', 'pending holds something that is neither block nor vote');
-          }
-          return message as Signed<Block | Vote>;
-        }),
+        pending: pairs(fields, 'pending', open, ['PROPOSE', 'VOTE']) as Signed<Block | Vote>[],
       };
   }
 }
 
 /** Payload bytes to fields. Throws MessageError; whatever `open` throws for a nested message passes through. */
-export function readPayload(payload: Uint8Array, tag: Uint8Array, open: OpenNested): Unsigned {
+export function readPayload(
+  payload: Uint8Array,
+  tag: Uint8Array,
+  open: OpenNested,
+  allowed: readonly MessageType[] = TYPES,
+): Unsigned {
   const list = decode(payload);
   if (!Array.isArray(list)) throw new MessageError('malformed', 'not a canonical CBOR list');
   const fields = new Fields(list);
   const version = fields.whole('version', 0, 255);
   if (version !== VERSION) throw new MessageError('foreign', `protocol version ${version}, not ${VERSION}`);
   const type = TYPES[fields.whole('type', 0, TYPES.length - 1)];
+  if (!allowed.includes(type)) throw new MessageError('malformed', `a ${type} where only ${allowed.join(', ')} may be`);
   if (toHex(fields.bytes('tag', 8)) !== toHex(tag)) throw new MessageError('foreign', 'of another neighbourhood');
   const epoch = fields.whole('epoch', 0, ROUND_MAX);
   const round = fields.whole('round', 0, ROUND_MAX);

@@ -7,7 +7,7 @@ import { type Direction, mulDiv, PPM } from './benefit/instance.ts';
 import { poseInstance } from './benefit/pose.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
-import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_ROUNDS_MISSING } from './limits.ts';
+import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_MAX_W, SITE_ROUNDS_MISSING } from './limits.ts';
 import type { Block, MeterStatement, Order, Signed, Site } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
@@ -67,7 +67,7 @@ export function sealable(pool: Pool, chain: ChainState, round: number, registry:
     registers[statement.sender] = registersOf(statement);
     meters.push(statement);
   }
-  return { orders, site: site !== null && refuseSite(site, round, chain, registry) === null ? site : null, meters };
+  return { orders, site: site !== null && refuseSite(site, round, registry) === null ? site : null, meters };
 }
 
 export const sealBlock = (parent: string, carried: Carried): Block => ({
@@ -88,16 +88,9 @@ const registersOf = ({ round, body }: Signed<MeterStatement | Site>): Registers 
 const survivors = (chain: ChainState, round: number): PendingEntry[] =>
   chain.pending.filter(({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS);
 
-function refuseSite(site: Signed<Site>, round: number, chain: ChainState, registry: Registry): string | null {
+function refuseSite(site: Signed<Site>, round: number, registry: Registry): string | null {
   if (site.sender !== registry.headMeter) return 'not of the head meter';
-  if (site.round !== round) return `of round ${site.round}`;
-  if (
-    chain.site &&
-    (site.body.imported_Wh < chain.site.imported_Wh || site.body.exported_Wh < chain.site.exported_Wh)
-  ) {
-    return 'a register that went back';
-  }
-  return null;
+  return site.round === round ? null : `of round ${site.round}`;
 }
 
 /** Without a reading, and with the last one too old, no round is sealed: everyone falls back (M13). */
@@ -148,7 +141,7 @@ export function applySeal(
   }
   const site = sites[0] ?? null;
   if (site !== null) {
-    const why = refuseSite(site, round, chain, registry);
+    const why = refuseSite(site, round, registry);
     if (why !== null) return refusal('bad-site', why);
   } else if (lacksSite(chain, round, null)) {
     return refusal('site-missing', 'the head meter has been silent for too long');
@@ -237,7 +230,10 @@ function grownRounds(
   return rounds;
 }
 
-/** Fills in what the head meter's registers say of the rounds since the reading before: Theta, and the load under it. */
+/**
+ * Fills in what the head meter's registers say of the rounds since the reading before: Theta, and the load under it.
+ * Registers that went back, or jumped, are those of another meter: they say nothing of the past and count from now on.
+ */
 function meterRounds(
   rounds: ChainRound[],
   chain: ChainState,
@@ -250,6 +246,8 @@ function meterRounds(
   const energy_Wh = site.body.imported_Wh - before.imported_Wh - (site.body.exported_Wh - before.exported_Wh);
   // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
   const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * (site.round - before.round)));
+  const back = site.body.imported_Wh < before.imported_Wh || site.body.exported_Wh < before.exported_Wh;
+  if (back || Math.abs(theta_W) > SITE_MAX_W) return;
   rounds.forEach((record, i) => {
     if (record.round < before.round - 1 || record.round > site.round - 2) return;
     let vehicles_J = 0;

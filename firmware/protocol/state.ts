@@ -4,6 +4,7 @@
  */
 import type { Hash, LedgerEntry } from '../ports.ts';
 import type { Instance } from './benefit/instance.ts';
+import { applyBlock } from './block.ts';
 import { type ChainState, genesisState } from './chain.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
@@ -12,7 +13,7 @@ import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
 import { type Hours, hours } from './round.ts';
-import type { AuditedHeader } from './schedule.ts';
+import { type AuditedHeader, auditHeader } from './schedule.ts';
 
 /** A block in the tree that grows from the last final one. */
 export interface BlockNode {
@@ -34,10 +35,28 @@ export interface OwnVotes {
   skipped: { readonly from: number; readonly to: number }[];
 }
 
+/**
+ * Predicate V: pure functions of the chain, handed in like the hash, so that a program that runs many nodes can
+ * compute each block and header once.
+ */
+export interface Audit {
+  readonly applyBlock: typeof applyBlock;
+  readonly auditHeader: typeof auditHeader;
+}
+
+/** What an author has sent in this round: one header counts; a second, other one makes all of its headers void. */
+export interface AuthorRecord {
+  readonly header: Signed<Header>;
+  /** Null when the header is not what it says. */
+  readonly audited: AuditedHeader | null;
+  double: boolean;
+}
+
 export interface ProtocolState {
   readonly registry: Registry;
   readonly hours: Hours;
   readonly hash: Hash;
+  readonly audit: Audit;
   readonly self: number;
   now_ms: number;
   /** The round being decided; -1 until the first tick. */
@@ -58,13 +77,15 @@ export interface ProtocolState {
   viewSince_ms: number;
   /** The last view in which this node proposed, -1 for none. */
   proposedView: number;
-  /** Predicate R. Statements held at T_ord, the best header held at T_lock (by SEAL); null before. */
+  /** Votes of earlier rounds may be forgotten (a lost tail of the ledger): nothing is signed about their views. */
+  memoryFrom_round: number;
+  /** Something was learned that may make a certificate. */
+  news: boolean;
+  /** Predicate R. Statements held at T_ord, the verified headers held at T_lock; null before. */
   heldAtOrders: readonly string[] | null;
-  bestAtLock: ReadonlyMap<string, AuditedHeader> | null;
-  /** The best header heard, by SEAL. */
-  readonly best: Map<string, AuditedHeader>;
-  /** Headers that each author has sent in this round: one counts. */
-  readonly authors: Map<number, string>;
+  heldAtLock: readonly AuditedHeader[] | null;
+  /** The headers of this round, by author. */
+  readonly authors: Map<number, AuthorRecord>;
   /** SEAL for which a solution was asked, and the solution waiting for its turn. */
   solving: string | null;
   mined: {
@@ -79,7 +100,13 @@ export interface ProtocolState {
   acted: boolean;
   /** Views in which a worse or incomplete proposal was answered by showing what was missing. */
   shownView: number;
+  /** When to repeat what others may have missed, and how long to wait after that. */
   healAt_ms: number;
+  healWait_ms: number;
+  /** A quorum voted for a block that this node does not have. */
+  lacksBlock: boolean;
+  /** Since when a block is missing that others have built or voted on; null when none is. */
+  missingSince_ms: number | null;
   syncAt_ms: number;
   syncPeer: number;
 }
@@ -87,6 +114,7 @@ export interface ProtocolState {
 export type NoteCode =
   | 'round-begins'
   | 'order-placed'
+  | 'mined'
   | 'proposed'
   | 'refused-block'
   | 'refused-choice'
@@ -136,13 +164,19 @@ export const emptyOutcome = (): Outcome => ({
   notes: [],
 });
 
-export function makeState(registry: Registry, self: number, hash: Hash): ProtocolState {
+export function makeState(
+  registry: Registry,
+  self: number,
+  hash: Hash,
+  audit: Audit = { applyBlock, auditHeader },
+): ProtocolState {
   const state = genesisState(registry);
   const root: BlockNode = { block: null, view: -1, parent: null, state, notarized: true, final: true };
   return {
     registry,
     hours: hours(registry.neighbourhood.roundTime_s),
     hash,
+    audit,
     self,
     now_ms: 0,
     deciding: -1,
@@ -157,9 +191,10 @@ export function makeState(registry: Registry, self: number, hash: Hash): Protoco
     view: 0,
     viewSince_ms: 0,
     proposedView: -1,
+    memoryFrom_round: 0,
+    news: true,
     heldAtOrders: null,
-    bestAtLock: null,
-    best: new Map(),
+    heldAtLock: null,
     authors: new Map(),
     solving: null,
     mined: null,
@@ -167,6 +202,9 @@ export function makeState(registry: Registry, self: number, hash: Hash): Protoco
     acted: false,
     shownView: -1,
     healAt_ms: 0,
+    healWait_ms: 0,
+    lacksBlock: false,
+    missingSince_ms: null,
     syncAt_ms: 0,
     syncPeer: 0,
   };

@@ -5,9 +5,9 @@
  */
 import { evaluate } from './benefit/evaluate.ts';
 import type { PlanAhead } from './benefit/instance.ts';
-import { applyBlock } from './block.ts';
 import { type ChainState, isRefusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
+import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import { finalize, markOwnVote, note, onProposal, onTime, onVote, progress, requestSync } from './consensus/simplex.ts';
 import { allVotes } from './consensus/votes.ts';
@@ -29,7 +29,7 @@ import {
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, prune } from './pool.ts';
 import { decidedAt } from './round.ts';
-import { auditHeader, compareHeaders, headerOf } from './schedule.ts';
+import { headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import { type BlockNode, emptyOutcome, type Outcome, offset_ms, type ProtocolState } from './state.ts';
 
@@ -93,16 +93,16 @@ function tick(state: ProtocolState, now_ms: number, out: Outcome): void {
   if (state.heldAtOrders === null && offset >= hours.orders_ms) state.heldAtOrders = heldNow(state);
   if (offset >= hours.solve_ms && offset < hours.headers_ms) askSolver(state, out);
   if (state.mined !== null && state.now_ms >= state.mined.sendAt_ms) sendHeader(state, out);
-  if (state.bestAtLock === null && offset >= hours.lock_ms) state.bestAtLock = new Map(state.best);
+  if (state.heldAtLock === null && offset >= hours.lock_ms) state.heldAtLock = heldHeaders(state);
   onTime(state, out);
 }
 
 function beginRound(state: ProtocolState, round: number, out: Outcome): void {
   state.deciding = round;
   PoBRound(state.pob, state.finalNode.state, state.now_ms);
+  state.news = true;
   state.heldAtOrders = null;
-  state.bestAtLock = null;
-  state.best.clear();
+  state.heldAtLock = null;
   state.authors.clear();
   state.orphanHeaders = [];
   state.solving = null;
@@ -143,13 +143,13 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
     body: headerOf(seal, plan, evaluate(tip.state.instance, plan)),
   };
   const unsent = signed(header, payloadOf(header, state.registry.tag), new Uint8Array(64), state.hash);
-  const audited = auditHeader(tip.state, unsent, state.registry, state.hash);
+  const audited = state.audit.auditHeader(tip.state, unsent, state.registry, state.hash);
   if ('code' in audited) return note(state, out, 'refused-header', `own solution: ${audited.code}, ${audited.detail}`);
   // Delay rank: whoever would win a tie speaks first, and the rest, no better, stay silent (protocol README).
   const turn = tieRank(state, tip);
   const latest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.headers_ms - state.hours.delta_ms;
   const sendAt_ms = Math.min(
-    state.now_ms + Math.floor(turn * 2.5 * state.hours.delta_ms),
+    state.now_ms + Math.floor((turn * 5 * state.hours.delta_ms) / 2),
     Math.max(latest_ms, state.now_ms),
   );
   state.mined = { header, audited, seal, sendAt_ms };
@@ -167,19 +167,31 @@ function sendHeader(state: ProtocolState, out: Outcome): void {
   state.mined = null;
   const tip = sealedTip(state);
   if (mined === null || tip === undefined || offset_ms(state) > state.hours.headers_ms) return;
+  const own = (header: Signed<Header>): boolean => header.sender === state.self;
+  if (state.authors.has(state.self) || state.orphanHeaders.some(own)) return; // sent before a restart
   const earliest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.solve_ms;
-  const best = state.best.get(mined.seal) ?? null;
-  if (PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms))
-    say(state, out, state.deciding, mined.header.body);
+  const best = bestOf(state, mined.seal, heldHeaders(state));
+  if (!PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms)) return;
+  say(state, out, state.deciding, mined.header.body);
+  note(state, out, 'mined', `HEADER with lambda ${mined.header.body.lambda}`);
 }
 
 function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
-  if (state.orderedRound >= state.deciding || offset_ms(state) >= state.hours.orders_ms) return;
+  if (
+    state.deciding < state.memoryFrom_round ||
+    state.orderedRound >= state.deciding ||
+    offset_ms(state) >= state.hours.orders_ms
+  )
+    return;
   const body: Order = { type: 'ORDER', ref: 0, connector: 0, ...wish };
   state.orderedRound = state.deciding;
   const message = say(state, out, state.deciding, body);
-  const kw = (body.power_W / 1000).toFixed(1);
-  note(state, out, 'order-placed', `${body.side} ${kw} kW for round ${message.round}, may wait ${body.maxWait_rounds}`);
+  note(
+    state,
+    out,
+    'order-placed',
+    `${body.side} ${body.power_W} W for round ${message.round}, may wait ${body.maxWait_rounds}`,
+  );
 }
 
 function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
@@ -217,24 +229,26 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
 function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): void {
   if (header.round !== state.deciding) return;
   const before = state.authors.get(header.sender);
-  if (before !== undefined && before !== header.id) {
+  if (before !== undefined) {
+    if (before.header.id === header.id || before.double) return;
+    before.double = true;
+    out.relay.push(before.header); // whoever holds only the other one must learn that there are two
     return note(state, out, 'evidence', `node ${header.sender} sent two headers`);
   }
   const node = [...state.nodes.values()].find(
     (other) => other.state.seal === header.body.seal && other.state.instance !== null,
   );
   if (node === undefined) {
-    const known = state.orphanHeaders.some(({ id }) => id === header.id);
+    const known = state.orphanHeaders.some(({ sender }) => sender === header.sender);
     if (!known && state.orphanHeaders.length < HEADERS_PER_ROUND) state.orphanHeaders.push(header);
     return;
   }
-  state.authors.set(header.sender, header.id);
-  const audited = auditHeader(node.state, header, state.registry, state.hash);
-  if ('code' in audited) {
-    return note(state, out, 'refused-header', `header of node ${header.sender}: ${audited.code}, ${audited.detail}`);
-  }
-  const best = state.best.get(header.body.seal);
-  if (best === undefined || compareHeaders(audited, best) < 0) state.best.set(header.body.seal, audited);
+  if (state.authors.size >= HEADERS_PER_ROUND) return;
+  const audited = state.audit.auditHeader(node.state, header, state.registry, state.hash);
+  const refused = 'code' in audited;
+  state.authors.set(header.sender, { header, audited: refused ? null : audited, double: false });
+  if (refused)
+    note(state, out, 'refused-header', `header of node ${header.sender}: ${audited.code}, ${audited.detail}`);
 }
 
 function retryHeaders(state: ProtocolState, out: Outcome): void {
@@ -274,7 +288,7 @@ function adoptRun(
   if (!isFinalCertificate(state, last, votes)) return false;
   let parent = state.finalNode;
   for (const block of run) {
-    const next = applyBlock(parent.state, block, state.registry, state.hash);
+    const next = state.audit.applyBlock(parent.state, block, state.registry, state.hash);
     if (isRefusal(next)) return false;
     const node: BlockNode = state.nodes.get(block.id) ?? {
       block,
@@ -320,7 +334,7 @@ export function restore(
   onBlock: (block: Signed<Block>, state: ChainState, index: number) => void = () => undefined,
 ): void {
   for (const [index, block] of blocks.entries()) {
-    const next = applyBlock(state.finalNode.state, block, state.registry, state.hash);
+    const next = state.audit.applyBlock(state.finalNode.state, block, state.registry, state.hash);
     if (isRefusal(next))
       throw new Error(`block ${state.finalNode.state.height + 1} of the ledger: ${next.code}, ${next.detail}`);
     state.finalNode = { block, view: block.view, parent: null, state: next, notarized: true, final: true };

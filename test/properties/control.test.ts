@@ -112,7 +112,9 @@ describe('a charge point under any trouble', () => {
   it.each(twins)(
     'is seen through: a control %s',
     (_name, rules, limits) => {
-      expect(fc.check(nothingToObject(any, rules, limits), { numRuns: 400, seed: 11, endOnFailure: true }).failed).toBe(true);
+      expect(fc.check(nothingToObject(any, rules, limits), { numRuns: 400, seed: 11, endOnFailure: true }).failed).toBe(
+        true,
+      );
     },
     60_000,
   );

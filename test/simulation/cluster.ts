@@ -1,285 +1,393 @@
 /**
  * A neighbourhood in one process: the identical core of the device, counted time, a queue for a network, memories
- * that lose what was not yet written, and an invented physical world. Everything follows from one seed.
+ * that lose what was not yet written, and an invented physical world. Everything follows from one seed. The loop that
+ * carries out a node's obligations is the runtime's, with other parts; what nodes do is watched by checkers.ts.
  */
-import { createHash } from 'node:crypto';
-import type { FinalBlock, LedgerEntry, OwnVote } from '../../firmware/ports.ts';
-import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
+import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
+import type { ChainState } from '../../firmware/protocol/chain.ts';
 import {
   type Block,
+  type Body,
   payloadOf,
+  readPayload,
   type Signed,
+  type SyncResponse,
   signed,
   type Unsigned,
   type Vote,
 } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
-import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
-import { makeState, type Note, type ProtocolState } from '../../firmware/protocol/state.ts';
-import { hasOpenOrder, type Input, pendingOf, restore, step } from '../../firmware/protocol/step.ts';
-import { solve } from '../../firmware/solver/solve.ts';
+import type { Registry } from '../../firmware/protocol/registry.ts';
+import { decidedAt, firstView } from '../../firmware/protocol/round.ts';
+import { type Audit, type Note, type Outcome, offset_ms, type ProtocolState } from '../../firmware/protocol/state.ts';
+import type { Input } from '../../firmware/protocol/step.ts';
+import { type Rule, solve } from '../../firmware/solver/solve.ts';
+import { type Liar, makeLiar, type Utterance } from './byzantine.ts';
+import { type Core, device } from './core.ts';
+import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
+import { neighbourhoodOf, sha256 } from './neighbourhood.ts';
+import { Network } from './network.ts';
 import { type Random, randomStream } from './random.ts';
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
-
-export interface Fate {
-  /** Milliseconds on the way; null for a message that is lost. */
-  (from: number, to: number, message: Signed, now_ms: number, random: Random): number | null;
-}
+import { Disk } from './storage.ts';
 
 export interface ClusterOptions {
   readonly nodes: number;
   readonly seed: number;
-  readonly fate?: Fate;
-  readonly roundTime_s?: number;
-  readonly rule?: 'once' | 'eq11' | 'spread' | 'plan';
-  /** May replace a node's step, for Byzantine ones and mutants. */
-  readonly stepOf?: (node: number) => typeof step;
+  readonly faults?: readonly Fault[];
+  /** One storm without end instead of storms and calms. */
+  readonly steady?: boolean;
+  /** In place of the faults drawn from the seed. */
+  readonly trouble?: (registry: Registry) => Trouble;
+  readonly core?: Core;
+  readonly rule?: Rule;
+  /** False: disks that lose their last writes at a crash. */
+  readonly syncs?: boolean;
+  /** True: a node whose tail is lost does not know it (negative control). */
+  readonly forgetful?: boolean;
+  readonly watch?: Partial<Watch>;
+}
+
+/** What the checkers see. */
+export interface Watch {
+  /** A message was signed and leaves (its first time). Honest says by whom. */
+  said(message: Signed, honest: boolean): void;
+  final(node: SimNode, final: Outcome['finals'][number]): void;
+  plan(node: SimNode, plan: Plan): void;
+  note(node: SimNode, note: Note): void;
+  heard(node: SimNode, message: Signed): void;
+  crashed(node: SimNode): void;
+  restarted(node: SimNode): void;
+  /** The deciding interval of `round` is over; the states are still those of its end. */
+  decided(round: number, calmRounds: number): void;
 }
 
 export interface SimNode {
   readonly index: number;
+  readonly name: string;
+  readonly liar: Liar | null;
   state: ProtocolState;
   alive: boolean;
-  /** Durable: what `persist` asked for. */
-  readonly blocks: Map<
-    number,
-    { readonly block: Signed<Block>; readonly votes: readonly Signed<Vote>[]; readonly entry: FinalBlock }
-  >;
-  votes: OwnVote[];
-  readonly said: Map<string, Signed>;
-  readonly plans: Plan[];
-  readonly notes: Note[];
+  readonly disk: Disk;
+  ticked_ms: number;
+  crash: Crash | null;
+  backAt_ms: number;
+  /** The last two: the one being followed and the one to come. */
+  plans: Plan[];
   imported_Wh: number;
   exported_Wh: number;
-  /** Registers as of the last statement. */
+  /** Registers as of its last statement; durable, like the registers themselves. */
   told: { imported_Wh: number; exported_Wh: number };
 }
 
 const NO_SIGNATURE = new Uint8Array(64);
-
-export function neighbourhoodOf(nodes: number, roundTime_s = 300): Neighbourhood {
-  const kinds = [
-    { kind: 'slow', charge_W: 3000, discharge_W: 3000 },
-    { kind: 'fast', charge_W: 7360, discharge_W: 7360 },
-    { kind: 'fast', charge_W: 11_000, discharge_W: 11_000 },
-    { kind: 'rapid', charge_W: 50_000, discharge_W: 11_000 },
-  ] as const;
-  const key = (index: number): string => createHash('sha256').update(`key ${index}`).digest('hex');
-  return {
-    microgrid: 'simulated',
-    roundTime_s,
-    capacity_W: 800_000,
-    exportLimit_W: 800_000,
-    margin_W: 0,
-    maxWait_rounds: 2,
-    lookAhead_rounds: 12,
-    chargingEfficiency_ppm: 930_000,
-    dischargingEfficiency_ppm: 930_000,
-    nodes: [
-      ...Array.from({ length: nodes }, (_, i) => ({
-        name: `cp${i + 1}`,
-        publicKey: key(i),
-        role: 'charge-point' as const,
-        connector: kinds[i % kinds.length],
-        safeShare_W: 1380,
-      })),
-      { name: 'head', publicKey: key(nodes), role: 'head-meter' as const, safeShare_W: 0 },
-    ],
-  };
-}
+const FIRST_ROUND = 1000;
+const SLOTS_PER_DELTA = 20;
+/**
+ * Ticks while a decision is open, between decisions, and outside of both. A message that arrives long after the last
+ * tick brings one with it.
+ */
+const OPEN_TICKS_PER_DELTA = 2;
+const QUIET_TICK_DELTAS = 2;
+const STALE_PER_DELTA = 4;
+const PAGE_BLOCKS = 64;
 
 export class Cluster {
   readonly registry: Registry;
   readonly nodes: SimNode[];
-  readonly messages = { count: 0, bytes: 0 };
+  readonly network: Network;
+  readonly faults: Trouble;
   now_ms: number;
+  /** What each final block's state is, by id: for whoever wants to look at the chain. */
+  readonly states = new Map<string, ChainState>();
   private readonly options: ClusterOptions;
-  private readonly network: Random;
+  private readonly core: Core;
   private readonly world: Random;
-  /** In flight, by arrival tick. */
-  private readonly flights = new Map<number, { readonly to: number; readonly message: Signed }[]>();
-  /** Each message is verified (here: opened) once and shared, never once per receiver. */
-  private readonly tick_ms: number;
-  private head_Wh = { imported: 0, exported: 0 };
-  private readonly first_ms: number;
+  private readonly audit: Audit;
+  private readonly solutions = new Map<string, PlanAhead>();
+  private readonly blocks = new Map<string, Signed<Block>>();
+  private readonly finalVotes = new Map<string, Signed<Vote>[]>();
+  private readonly head_Wh = { imported: 0, exported: 0 };
+  private rounds = 0;
 
   constructor(options: ClusterOptions) {
     this.options = options;
-    const neighbourhood = neighbourhoodOf(options.nodes, options.roundTime_s);
-    this.registry = makeRegistry(neighbourhood, sha256);
-    this.network = randomStream(options.seed, 'network');
+    this.core = options.core ?? device;
+    const neighbourhood = neighbourhoodOf(options.nodes);
+    this.registry = this.core.makeRegistry(neighbourhood, sha256);
     this.world = randomStream(options.seed, 'world');
-    const round_ms = neighbourhood.roundTime_s * 1000;
-    this.tick_ms = Math.max(1, Math.floor(round_ms / 1500)); // a tenth of Δ
-    this.first_ms = 1000 * round_ms;
-    this.now_ms = this.first_ms;
-    this.nodes = neighbourhood.nodes.map((_, index) => ({
+    this.audit = shared(this.core);
+    const lies = randomStream(options.seed, 'lies');
+    const { hours } = this.core.makeState(this.registry, 0, sha256);
+    const { faults: kinds = [], steady = false, seed, nodes: n } = options;
+    this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, seed, n, hours });
+    this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
+    this.now_ms = (FIRST_ROUND - 1) * hours.round_ms;
+    this.nodes = neighbourhood.nodes.map(({ name }, index) => ({
       index,
-      state: makeState(this.registry, index, sha256),
+      name,
+      liar: this.faults.liars.has(index) ? makeLiar(options.nodes + 1, lies, (message) => this.sign(message)) : null,
+      state: this.core.makeState(this.registry, index, sha256, this.audit),
       alive: true,
-      blocks: new Map(),
-      votes: [],
-      said: new Map(),
+      disk: new Disk(options.syncs ?? true),
+      ticked_ms: 0,
+      crash: null,
+      backAt_ms: 0,
       plans: [],
-      notes: [],
       imported_Wh: 0,
       exported_Wh: 0,
       told: { imported_Wh: 0, exported_Wh: 0 },
     }));
   }
 
-  /** Runs for so many rounds. */
-  run(rounds: number): void {
-    const { round_ms } = this.nodes[0].state.hours;
-    const end_ms = this.now_ms + rounds * round_ms;
-    while (this.now_ms < end_ms) {
-      const offset = this.now_ms % round_ms;
-      if (offset < this.tick_ms) this.roundBegins(Math.floor(this.now_ms / round_ms));
-      if (offset >= round_ms / 4 && offset < round_ms / 4 + this.tick_ms) this.peopleWish();
-      this.oneTick();
+  get honest(): SimNode[] {
+    return this.nodes.filter(({ liar }) => liar === null);
+  }
+
+  /** One interval: everything in which one round is decided. */
+  runRound(): void {
+    const { hours } = this.nodes[0].state;
+    const start_ms = this.now_ms;
+    this.faults.begin(this.rounds, start_ms);
+    for (const crash of this.faults.crashes) this.nodes[crash.node].crash = crash;
+    for (const { liar, index } of this.nodes) liar?.turn(this.faults.lieOf(index));
+    const slots = hours.round_ms / this.network.slot_ms;
+    const round = decidedAt(start_ms, hours.round_ms);
+    const { delta_ms } = hours;
+    const wishes_ms = hours.orders_ms / 2;
+    for (let slot = 0; slot < slots; slot++) {
+      this.now_ms = start_ms + slot * this.network.slot_ms;
+      const offset = slot * this.network.slot_ms;
+      const quiet = offset < hours.orders_ms - delta_ms || offset > hours.act_ms + 4 * delta_ms;
+      if (offset % (delta_ms / OPEN_TICKS_PER_DELTA) === 0) {
+        const every = quiet ? QUIET_TICK_DELTAS * delta_ms : delta_ms;
+        if (offset % every === 0 || (!quiet && this.isOpen(round, offset))) this.tickAll();
+      }
+      if (offset === 2 * hours.delta_ms) this.metersReport();
+      if (offset === wishes_ms) this.peopleWish();
+      this.network.arrivals(this.now_ms, (to, message) => this.deliver(this.nodes[to], message));
+    }
+    this.rounds += 1;
+    this.options.watch?.decided?.(round, this.faults.calmRounds);
+    this.now_ms = start_ms + hours.round_ms;
+    this.powerFlows(round - 1);
+  }
+
+  /** Some node is still in a view of the decision that should be under way. */
+  private isOpen(round: number, offset_ms: number): boolean {
+    const { hours } = this.nodes[0].state;
+    const ends = offset_ms < hours.lock_ms ? firstView(round, 'SCHEDULE') : firstView(round + 1, 'SEAL');
+    return this.nodes.some(({ alive, state }) => alive && state.view < ends);
+  }
+
+  kill(node: SimNode): void {
+    node.alive = false;
+    node.crash = null;
+    node.backAt_ms = Number.POSITIVE_INFINITY;
+    node.plans = [];
+    node.disk.crash();
+    this.options.watch?.crashed?.(node);
+  }
+
+  /** Starts a node from what it had made durable, as the runtime does. */
+  restart(node: SimNode, lostTail = false): void {
+    const { core, registry } = this;
+    node.state = core.makeState(registry, node.index, sha256, this.audit);
+    const { votes, statements } = node.disk.load();
+    const blocks = node.disk.blocks.map(({ id }) => this.blockOf(id));
+    const own = votes.map(({ payload }) => this.reopen(payload) as Signed<Vote>);
+    core.restore(
+      node.state,
+      blocks,
+      own.map(({ view, body }) => ({ from: view, vote: body })),
+    );
+    const local_ms = this.now_ms + this.faults.skew_ms(node.index);
+    const round = decidedAt(local_ms, node.state.hours.round_ms);
+    if (lostTail && this.options.forgetful !== true) node.state.memoryFrom_round = round + 1;
+    node.alive = true;
+    this.tick(node);
+    this.options.watch?.restarted?.(node);
+    for (const { view, body } of own) {
+      if (body.kind !== 'notarize' || view <= node.state.finalNode.view) continue;
+      this.feed(node, { kind: 'message', message: this.blockOf(body.block) });
+    }
+    const again = statements.filter((statement) => statement.round >= round).map(({ payload }) => this.reopen(payload));
+    for (const message of [...again, ...own.filter(({ body }) => body.to > node.state.finalNode.view)]) {
+      this.options.watch?.said?.(message, true);
+      this.broadcast(node.index, message);
+      this.feed(node, { kind: 'message', message });
     }
   }
 
-  kill(index: number): void {
-    this.nodes[index].alive = false;
+  private tickAll(): void {
+    for (const node of this.nodes) {
+      if (!node.alive && this.now_ms >= node.backAt_ms) {
+        const lost = node.crash?.lostVotes ?? 0;
+        node.crash = null;
+        if (lost > 0) node.disk.loseTail(lost);
+        this.restart(node, lost > 0);
+      } else if (node.alive) this.tick(node);
+    }
   }
 
-  /** Starts a killed node again from what it had made durable. */
-  restart(index: number): void {
-    const node = this.nodes[index];
-    node.state = makeState(this.registry, index, sha256);
-    const blocks = [...node.blocks.keys()].sort((a, b) => a - b).map((height) => node.blocks.get(height)!.block);
-    const votes = node.votes.map(({ from, payload }) => ({
-      from,
-      vote: (node.said.get(payload.toString()) as Signed<Vote>).body,
-    }));
-    restore(node.state, blocks, votes);
-    node.alive = true;
-    this.feed(node, { kind: 'tick', now_ms: this.now_ms });
-    for (const message of node.said.values())
-      if (message.round >= node.state.deciding) this.feed(node, { kind: 'message', message });
+  private tick(node: SimNode): void {
+    node.ticked_ms = this.now_ms;
+    if (node.liar) for (const utterance of node.liar.ticks(node.state)) this.utter(node, utterance);
+    this.feed(node, { kind: 'tick', now_ms: this.now_ms + this.faults.skew_ms(node.index) });
   }
 
-  private oneTick(): void {
-    this.now_ms += this.tick_ms;
-    const tick = Math.floor(this.now_ms / this.tick_ms);
-    const arrivals = this.flights.get(tick) ?? [];
-    this.flights.delete(tick);
-    for (const node of this.nodes) if (node.alive) this.feed(node, { kind: 'tick', now_ms: this.now_ms });
-    for (const { to, message } of arrivals)
-      if (this.nodes[to].alive) this.feed(this.nodes[to], { kind: 'message', message });
+  private deliver(node: SimNode, message: Signed): void {
+    if (!node.alive) return;
+    this.network.count(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+    if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
+    if (!inWindow(message, node.state.deciding)) return;
+    this.options.watch?.heard?.(node, message);
+    if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);
+    this.feed(node, { kind: 'message', message });
   }
 
+  /** The runtime's loop: persist, send, and back to the core. A crash may strike between any two of these. */
   private feed(node: SimNode, input: Input): void {
     const queue: Input[] = [input];
-    const run = this.options.stepOf?.(node.index) ?? step;
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const outcome = run(node.state, next);
-      for (const entry of outcome.persist) this.persist(node, entry);
+      if (!node.alive) return;
+      const outcome = this.core.step(node.state, next);
+      const strikes = node.crash !== null && this.now_ms >= node.crash.at_ms && outcome.persist.length > 0;
+      if (strikes && node.crash?.stage === 'before-persist') return this.dies(node);
+      if (outcome.persist.length > 0) node.disk.append(outcome.persist);
+      if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
       for (const unsigned of outcome.send) {
         const message = this.sign(unsigned);
-        node.said.set(message.payload.toString(), message);
-        this.broadcast(node.index, message);
+        if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
+        else {
+          this.options.watch?.said?.(message, true);
+          this.broadcast(node.index, message);
+        }
         queue.push({ kind: 'message', message });
+        if (strikes) return this.dies(node);
       }
-      for (const message of outcome.relay) this.broadcast(node.index, message);
-      if (outcome.plan !== null) node.plans.push(outcome.plan);
+      if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.index, message);
+      for (const final of outcome.finals) {
+        this.states.set(final.block.id, final.state);
+        this.options.watch?.final?.(node, final);
+        node.disk.prune(final.block.view);
+      }
+      if (outcome.plan !== null) {
+        node.plans = [...node.plans.slice(-1), outcome.plan];
+        this.options.watch?.plan?.(node, outcome.plan);
+      }
+      for (const note of outcome.notes) this.options.watch?.note?.(node, note);
       if (outcome.solve !== null) {
-        const plan = solve(outcome.solve.instance, this.options.rule ?? 'eq11', {});
-        queue.push({ kind: 'solved', seal: outcome.solve.seal, plan });
+        const { seal, instance } = outcome.solve;
+        node.liar?.poses(seal, instance);
+        queue.push({ kind: 'solved', seal, plan: this.solution(seal, instance) });
       }
       if (outcome.serve !== null) this.serve(node, outcome.serve);
-      node.notes.push(...outcome.notes);
     }
   }
 
-  private sign(unsigned: Unsigned): Signed {
-    return signed(unsigned, payloadOf(unsigned, this.registry.tag), NO_SIGNATURE, sha256);
+  private dies(node: SimNode): void {
+    const { crash } = node;
+    this.kill(node);
+    node.crash = crash;
+    node.backAt_ms = Math.max(crash?.back_ms ?? 0, this.now_ms + 1);
   }
 
-  private persist(node: SimNode, entry: LedgerEntry): void {
-    if (entry.kind === 'vote') node.votes.push(entry.vote);
-    if (entry.kind !== 'final') return;
-    const block = node.state.nodes.get(node.state.finalNode.state.tip)?.block;
-    const path = block?.id === Buffer.from(entry.block.hash).toString('hex') ? block : this.findBlock(entry.block);
-    const votes = entry.block.certificate === null ? [] : [...(node.state.votes.final.get(path.view)?.values() ?? [])];
-    node.blocks.set(entry.block.height, { block: path, votes, entry: entry.block });
+  /** Every node has the same good solver, so it is asked once. */
+  private solution(seal: string, instance: Instance): PlanAhead {
+    let plan = this.solutions.get(seal);
+    if (plan === undefined) {
+      plan = solve(instance, this.options.rule ?? 'eq11', {});
+      if (this.solutions.size > 16) this.solutions.clear();
+      this.solutions.set(seal, plan);
+    }
+    return plan;
   }
 
-  private findBlock(entry: FinalBlock): Signed<Block> {
-    const id = Buffer.from(entry.hash).toString('hex');
-    const found = this.proposals.get(id);
-    if (found === undefined) throw new Error(`no proposal ${id}`);
-    return found;
+  private utter(node: SimNode, { message: unsigned, to }: Utterance): void {
+    const message = this.sign(unsigned);
+    this.options.watch?.said?.(message, false);
+    this.broadcast(node.index, message, to);
   }
 
-  private readonly proposals = new Map<string, Signed<Block>>();
-  private readonly finals = new Map<string, Signed<Vote>[]>();
+  private sign<B extends Body>(unsigned: Unsigned<B>): Signed<B> {
+    return this.kept(signed(unsigned, payloadOf(unsigned, this.registry.tag), NO_SIGNATURE, sha256));
+  }
+
+  private kept<B extends Body>(message: Signed<B>): Signed<B> {
+    if (message.body.type === 'PROPOSE') this.blocks.set(message.id, message as unknown as Signed<Block>);
+    return message;
+  }
+
+  private reopen(payload: Uint8Array): Signed {
+    const open = (pair: { payload: Uint8Array }): Signed => this.reopen(pair.payload);
+    return this.kept(signed(readPayload(payload, this.registry.tag, open), payload, NO_SIGNATURE, sha256));
+  }
+
+  private blockOf(id: string): Signed<Block> {
+    const block = this.blocks.get(id);
+    if (block === undefined) throw new Error(`nobody proposed block ${id}`);
+    return block;
+  }
 
   private serve(node: SimNode, { to, height }: { to: number; height: number }): void {
-    const blocks = [];
-    for (let at = height + 1; node.blocks.has(at) && blocks.length < 64; at++) {
-      const { block, entry } = node.blocks.get(at)!;
-      blocks.push({ block, votes: entry.certificate === null ? [] : (this.finals.get(block.id) ?? []) });
-    }
-    const body = { type: 'SYNC_RES' as const, to, height, blocks, pending: pendingOf(node.state) };
+    if (node.liar) return;
+    const page = node.disk.blocks.slice(height, height + PAGE_BLOCKS);
+    const blocks: SyncResponse['blocks'] = page
+      .slice(0, page.findLastIndex(({ certified }) => certified) + 1)
+      .map(({ id, certified }) => ({
+        block: this.blockOf(id),
+        votes: certified ? (this.finalVotes.get(id) ?? []).slice(0, this.registry.q) : [],
+      }));
+    const pending = page.length === blocks.length ? this.core.pendingOf(node.state) : [];
+    if (blocks.length === 0 && pending.length === 0) return;
+    const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending };
     this.broadcast(node.index, this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }));
   }
 
-  private broadcast(from: number, message: Signed): void {
-    if (message.body.type === 'PROPOSE') this.proposals.set(message.id, message as Signed<Block>);
-    if (message.body.type === 'VOTE' && message.body.kind === 'final') {
-      const votes = this.finals.get(message.body.block) ?? [];
+  private broadcast(from: number, message: Signed, to?: readonly number[]): void {
+    const { body } = message;
+    if (body.type === 'VOTE' && body.kind === 'final') {
+      const votes = this.finalVotes.get(body.block) ?? [];
       if (!votes.some(({ sender }) => sender === message.sender)) votes.push(message as Signed<Vote>);
-      this.finals.set(message.body.block, votes);
+      this.finalVotes.set(body.block, votes);
     }
-    this.messages.count += 1;
-    this.messages.bytes += message.payload.length + 70;
-    const fate = this.options.fate ?? ((_from, _to, _message, _now, random) => random.whole(20, 400));
-    for (const node of this.nodes) {
-      if (node.index === from) continue;
-      const delay_ms = fate(from, node.index, message, this.now_ms, this.network);
-      if (delay_ms === null) continue;
-      const tick = Math.floor((this.now_ms + Math.max(delay_ms, this.tick_ms)) / this.tick_ms);
-      const flights = this.flights.get(tick) ?? [];
-      flights.push({ to: node.index, message });
-      this.flights.set(tick, flights);
+    for (let node = 0; node < this.nodes.length; node++) {
+      if (node === from || (to !== undefined && !to.includes(node))) continue;
+      this.network.carry(from, node, message, this.now_ms, this.faults);
     }
   }
 
-  /** The world moves by whole rounds: plans become energy, registers are read, the head meter reports. */
-  private roundBegins(round: number): void {
+  /** The delivery round is over: plans have become energy. */
+  private powerFlows(round: number): void {
     const { roundTime_s } = this.registry.neighbourhood;
     let net_W = 90_000 + Math.round(40_000 * Math.sin(round / 20)) + this.world.whole(-2000, 2000);
     for (const node of this.nodes) {
-      const plan = node.plans.findLast((p) => p.round === round - 1);
-      const direction = plan?.direction ?? 'idle';
-      const energy_Wh = Math.floor(((plan?.power ?? 0) * roundTime_s) / 3600);
-      if (direction === 'charge') node.imported_Wh += energy_Wh;
-      if (direction === 'discharge') node.exported_Wh += energy_Wh;
-      net_W += direction === 'charge' ? (plan?.power ?? 0) : direction === 'discharge' ? -(plan?.power ?? 0) : 0;
+      const plan = node.plans.find((each) => each.round === round);
+      if (plan === undefined || plan.direction === 'idle') continue;
+      const power_W = Math.round((plan.power * this.world.whole(900, 1020)) / 1000); // vehicles are not exact
+      const energy_Wh = Math.floor((power_W * roundTime_s) / 3600);
+      if (plan.direction === 'charge') node.imported_Wh += energy_Wh;
+      else node.exported_Wh += energy_Wh;
+      net_W += plan.direction === 'charge' ? power_W : -power_W;
     }
     this.head_Wh.imported += Math.floor((net_W * roundTime_s) / 3600);
+  }
+
+  private metersReport(): void {
+    const round = decidedAt(this.now_ms, this.nodes[0].state.hours.round_ms);
     for (const node of this.nodes) {
       if (!node.alive) continue;
-      this.feed(node, { kind: 'tick', now_ms: this.now_ms });
       if (node.index === this.registry.headMeter) {
         const { imported: imported_Wh, exported: exported_Wh } = this.head_Wh;
-        this.feed(node, {
-          kind: 'site',
-          reading: { takenAt_ms: this.now_ms, imported_Wh, exported_Wh, power_W: net_W },
-        });
-      } else {
-        const { imported_Wh, exported_Wh } = node;
-        const before = { importedBefore_Wh: node.told.imported_Wh, exportedBefore_Wh: node.told.exported_Wh };
-        node.told = { imported_Wh, exported_Wh };
-        this.feed(node, {
-          kind: 'metered',
-          round: round - 1,
-          statement: { ...before, imported_Wh, exported_Wh, mode: 'lease' },
-        });
+        const reading = { takenAt_ms: this.now_ms, imported_Wh, exported_Wh, power_W: 90_000 };
+        this.feed(node, { kind: 'site', reading });
+        continue;
       }
+      const { imported_Wh, exported_Wh, told } = node;
+      node.told = { imported_Wh, exported_Wh };
+      const before = { importedBefore_Wh: told.imported_Wh, exportedBefore_Wh: told.exported_Wh };
+      const statement = { ...before, imported_Wh, exported_Wh, mode: 'lease' as const };
+      this.feed(node, { kind: 'metered', round: round - 2, statement });
     }
   }
 
@@ -288,19 +396,48 @@ export class Cluster {
       const connector = this.registry.neighbourhood.nodes[node.index].connector;
       const wishes = this.world.chance(0.6);
       const sells = this.world.chance(1 / 3);
-      if (!node.alive || !connector || !wishes || hasOpenOrder(node.state)) continue;
+      if (!node.alive || !connector || !wishes || this.core.hasOpenOrder(node.state)) continue;
       const power_W = sells ? connector.discharge_W : connector.charge_W;
-      this.feed(node, {
-        kind: 'wish',
-        wish: {
-          side: sells ? 'sell' : 'buy',
-          price: 20_000,
-          power_W,
-          maxWait_rounds: 2,
-          divisible: false,
-          minimum_W: power_W,
-        },
-      });
+      const side = sells ? 'sell' : 'buy';
+      const wish = { side, price: 20_000, power_W, maxWait_rounds: 2, divisible: false, minimum_W: power_W } as const;
+      this.feed(node, { kind: 'wish', wish });
     }
   }
 }
+
+/** The door's window of rounds (adapters/gate.ts). */
+function inWindow({ round, body }: Signed, deciding: number): boolean {
+  const past = body.type === 'PROPOSE' || body.type === 'VOTE' || body.type === 'METER';
+  return round <= deciding + 1 && (past || round >= deciding - 1);
+}
+
+/** Predicate V, computed once a block and header for all nodes; the checkers compute it again from the chain alone. */
+function shared(core: Core): Audit {
+  const states = new Map<string, ReturnType<Audit['applyBlock']>>();
+  const headers = new Map<string, ReturnType<Audit['auditHeader']>>();
+  const HEADERS_KEPT = 4096;
+  return {
+    applyBlock(chain, block, registry, hash) {
+      const key = `${chain.tip}/${block.id}`;
+      let next = states.get(key);
+      if (next === undefined) {
+        next = core.applyBlock(chain, block, registry, hash);
+        states.set(key, next);
+      }
+      return next;
+    },
+    auditHeader(chain, header, registry, hash) {
+      const key = `${chain.tip}/${header.id}`;
+      let audited = headers.get(key);
+      if (audited === undefined) {
+        if (headers.size > HEADERS_KEPT) headers.clear();
+        audited = core.auditHeader(chain, header, registry, hash);
+        headers.set(key, audited);
+      }
+      return audited;
+    },
+  };
+}
+
+/** For transcripts: a node's own idea of how far into the round it is. */
+export const localOffset_s = (node: SimNode): number => Math.max(0, offset_ms(node.state)) / 1000;

@@ -2,8 +2,9 @@
  * Predicate R, the PoB choice: is a valid block at least as good as what this node held in time? It only ever makes a
  * node vote less, so it cannot hurt safety. Whoever refuses shows what was missing, so that the next leader has it.
  */
+import { ORDERS_PER_NODE } from '../limits.ts';
 import type { Block, Header, Signed } from '../messages.ts';
-import { auditHeader, compareHeaders } from '../schedule.ts';
+import { type AuditedHeader, compareHeaders } from '../schedule.ts';
 import { sealable } from '../seal.ts';
 import type { BlockNode, ProtocolState } from '../state.ts';
 
@@ -14,20 +15,48 @@ export function missingFrom(state: ProtocolState, block: Signed<Block>, parent: 
   return [];
 }
 
-/** SEAL: every statement held at T_ord that fits this chain must be in it. */
+/**
+ * SEAL: every statement held at T_ord that fits this chain, and fits beside what the SEAL carries, must be in it. One
+ * that does not (a sender told different nodes different things) binds nobody: otherwise a liar could split the vote.
+ */
 function omitted(state: ProtocolState, block: Signed<Block>, parent: BlockNode): Signed[] {
   const held = new Set(state.heldAtOrders ?? []);
   const inside = new Set(block.body.carried.map((message) => message.id));
   const { orders, site, meters } = sealable(state.pool, parent.state, block.round, state.registry);
-  const sealsSite = block.body.carried.some((message) => message.body.type === 'SITE');
-  const due = [...orders, ...meters, ...(site !== null && !sealsSite ? [site] : [])];
+  const { carried } = block.body;
+  const sealed = (type: string, sender: number): number =>
+    carried.filter((message) => message.body.type === type && message.sender === sender).length;
+  const room = (sender: number): boolean =>
+    sealed('ORDER', sender) + parent.state.pending.filter(({ order }) => order.sender === sender).length <
+    ORDERS_PER_NODE;
+  const due = [
+    ...orders.filter(({ sender }) => room(sender)),
+    ...meters.filter(({ sender }) => sealed('METER', sender) === 0),
+    ...(site !== null && sealed('SITE', site.sender) === 0 ? [site] : []),
+  ];
   return due.filter((message) => held.has(message.id) && !inside.has(message.id));
 }
 
 /** SCHEDULE: its header must not rank behind the best one held at T_lock. */
 function better(state: ProtocolState, block: Signed<Block>, parent: BlockNode): Signed[] {
-  const best = state.bestAtLock?.get(parent.state.seal);
-  if (best === undefined) return [];
-  const proposed = auditHeader(parent.state, block.body.carried[0] as Signed<Header>, state.registry, state.hash);
+  const best = bestOf(state, parent.state.seal, state.heldAtLock ?? []);
+  if (best === null) return [];
+  const header = block.body.carried[0] as Signed<Header>;
+  const proposed = state.audit.auditHeader(parent.state, header, state.registry, state.hash);
   return 'code' in proposed || compareHeaders(proposed, best) > 0 ? [best.header] : [];
 }
+
+/** The best of these headers for that SEAL. An author that sent two headers has none: they would split the vote. */
+export function bestOf(state: ProtocolState, seal: string, held: Iterable<AuditedHeader>): AuditedHeader | null {
+  let best: AuditedHeader | null = null;
+  for (const audited of held) {
+    const { sender, body } = audited.header;
+    if (body.seal !== seal || state.authors.get(sender)?.double === true) continue;
+    if (best === null || compareHeaders(audited, best) < 0) best = audited;
+  }
+  return best;
+}
+
+/** The verified headers of this round, of any SEAL. */
+export const heldHeaders = (state: ProtocolState): AuditedHeader[] =>
+  [...state.authors.values()].flatMap(({ audited }) => (audited === null ? [] : [audited]));

@@ -4,24 +4,25 @@
  * rules 1-7 are those of README.md, "Voting"; each is marked where it is kept.
  */
 
-import { applyBlock } from '../block.ts';
 import { isRefusal } from '../chain.ts';
 import { encode, fromHex } from '../codec.ts';
-import { ORPHANS_MAX, PROPOSALS_PER_VIEW } from '../limits.ts';
+import { ORPHANS_MAX, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
 import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
-import { missingFrom } from './choice.ts';
+import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
-import { addVote, certificate, pruneVotes, skippedUpTo } from './votes.ts';
+import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf } from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
 }
 
-const isValidator = (state: ProtocolState): boolean => state.registry.isValidator[state.self];
+/** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
+const mayVote = (state: ProtocolState): boolean =>
+  state.registry.isValidator[state.self] && state.deciding >= state.memoryFrom_round;
 
 /** When a view's clock starts: on entering it, but not before its decision opens. */
 function viewStart_ms(state: ProtocolState): number {
@@ -55,14 +56,20 @@ function emitVote(
 export function markOwnVote(state: ProtocolState, from: number, vote: Vote): void {
   if (vote.kind === 'notarize') state.own.notarized.set(from, vote.block);
   else if (vote.kind === 'final') state.own.final.add(from);
-  else state.own.skipped.push({ from, to: vote.to });
+  else {
+    const wider = state.own.skipped.filter((range) => range.from < from || range.to > vote.to);
+    state.own.skipped = [...wider, { from, to: vote.to }];
+  }
 }
 
-/** Skips what of [from, to] this node has neither finalised nor skipped. */
-function skip(state: ProtocolState, out: Outcome, from: number, to: number): void {
-  let start = Math.max(from, lastOwnFinal(state) + 1);
-  while (start <= to && ownSkipped(state, start)) start += 1;
-  if (start <= to) emitVote(state, out, 'skip', start, to, null);
+/**
+ * Skips everything up to a view that this node has not finalised, as one range although most of it may be skipped
+ * already: each SKIP says again what earlier ones said that were lost, and one of each node ends the longest outage.
+ */
+function skip(state: ProtocolState, out: Outcome, to: number): void {
+  const start = Math.max(state.finalNode.view + 1, lastOwnFinal(state) + 1, firstView(state.memoryFrom_round, 'SEAL'));
+  if (start > to || state.own.skipped.some((range) => range.from <= start && to <= range.to)) return;
+  emitVote(state, out, 'skip', start, to, null);
 }
 
 export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outcome): void {
@@ -78,10 +85,10 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   if (parent === undefined) {
     if (state.orphans.length < ORPHANS_MAX && !state.orphans.some(({ id }) => id === block.id))
       state.orphans.push(block);
-    return requestSync(state, out);
+    return;
   }
   if (parent.view >= block.view) return;
-  const next = applyBlock(parent.state, block, state.registry, state.hash);
+  const next = state.audit.applyBlock(parent.state, block, state.registry, state.hash);
   if (isRefusal(next)) {
     return note(
       state,
@@ -91,6 +98,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
     );
   }
   state.nodes.set(block.id, { block, view: block.view, parent, state: next, notarized: false, final: false });
+  state.news = true;
   const waiting = state.orphans.filter((orphan) => orphan.body.parent === block.id);
   state.orphans = state.orphans.filter((orphan) => orphan.body.parent !== block.id);
   for (const orphan of waiting) onProposal(state, orphan, out);
@@ -102,16 +110,16 @@ export function onVote(state: ProtocolState, vote: Signed<Vote>, out: Outcome): 
     const known = vote.body.kind === 'skip' ? ownSkipped(state, vote.view) && ownSkipped(state, vote.body.to) : true;
     if (!known) markOwnVote(state, vote.view, vote.body);
   }
-  if (addVote(state.votes, vote) === 'double') {
+  const admission = addVote(state.votes, vote);
+  if (admission === 'added') state.news = true;
+  if (admission === 'double') {
     note(state, out, 'evidence', `node ${vote.sender} voted twice (${vote.body.kind}) in view ${vote.view}`);
   }
 }
 
 /** Carries out everything that follows from what is known now. Called after every input. */
 export function progress(state: ProtocolState, out: Outcome): void {
-  while (learn(state, out) || advance(state, out)) {
-    // each turn makes one more certificate count or leaves one more view
-  }
+  while (state.news) state.news = learn(state, out) || advance(state, out); // one certificate or one view a turn
   voteInView(state, out);
   propose(state, out);
 }
@@ -119,21 +127,24 @@ export function progress(state: ProtocolState, out: Outcome): void {
 /** Certificates: of notarised blocks, and of final ones. True when something new was learned. */
 function learn(state: ProtocolState, out: Outcome): boolean {
   const { votes, registry } = state;
+  state.lacksBlock = false;
   for (const view of votes.final.keys()) {
     const final = certificate(votes, 'final', view, registry.q);
     if (final === null) continue;
     const node = state.nodes.get(final[0].body.block);
-    if (node === undefined) requestSync(state, out);
+    if (node === undefined) state.lacksBlock = true;
     else if (!node.final) {
       finalize(state, node, final, out);
       return true;
     }
   }
+  const known = new Set([...state.nodes.values()].flatMap((node) => (node.notarized ? [node.view] : [])));
   for (const view of votes.notarize.keys()) {
+    if (known.has(view)) continue; // there is no second one in a view
     const notarized = certificate(votes, 'notarize', view, registry.q);
     if (notarized === null) continue;
     const node = state.nodes.get(notarized[0].body.block);
-    if (node === undefined) requestSync(state, out);
+    if (node === undefined) state.lacksBlock = true;
     else if (!node.notarized) {
       node.notarized = true;
       return true;
@@ -148,7 +159,7 @@ function advance(state: ProtocolState, out: Outcome): boolean {
   const node = [...state.nodes.values()].find((other) => other.view === view && other.notarized);
   if (node?.block) {
     if (
-      isValidator(state) &&
+      mayVote(state) &&
       roundOfView(view) === state.deciding &&
       !ownSkipped(state, view) &&
       !state.own.final.has(view)
@@ -195,6 +206,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
   state.orphans = state.orphans.filter((orphan) => orphan.view > node.view);
   pruneVotes(state.votes, node.view);
   for (const view of state.own.notarized.keys()) if (view <= node.view) state.own.notarized.delete(view);
+  for (const view of state.own.final) if (view <= node.view) state.own.final.delete(view);
   state.own.skipped = state.own.skipped.filter(({ to }) => to > node.view);
   if (state.view <= node.view) {
     state.view = node.view + 1;
@@ -202,8 +214,8 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
   }
   // Rule 6: what is left of this decision is skipped by everyone, so that the next one can open.
   const round = roundOfView(node.view);
-  if (isValidator(state) && round === state.deciding) {
-    skip(state, out, state.view, lastView(round, kindOfView(node.view)));
+  if (mayVote(state) && round === state.deciding) {
+    skip(state, out, lastView(round, kindOfView(node.view)));
   }
 }
 
@@ -232,7 +244,7 @@ function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void 
 /** Rule 1: one NOTARIZE a view, for the first proposal of its leader, if V and R hold and the parent's way is certified. */
 function voteInView(state: ProtocolState, out: Outcome): void {
   const { view } = state;
-  if (!isValidator(state) || roundOfView(view) !== state.deciding) return; // rule 7
+  if (!mayVote(state) || roundOfView(view) !== state.deciding) return; // rule 7
   if (state.own.notarized.has(view) || ownSkipped(state, view)) return;
   if (state.now_ms < viewStart_ms(state) || offset_ms(state) >= state.hours.act_ms) return;
   const node = [...state.nodes.values()].find((other) => other.view === view);
@@ -259,7 +271,7 @@ const standsOn = (state: ProtocolState, parent: BlockNode, view: number): boolea
 function propose(state: ProtocolState, out: Outcome): void {
   const { view, registry, hours } = state;
   const round = roundOfView(view);
-  if (!isValidator(state) || round !== state.deciding || leaderOf(registry, view) !== state.self) return;
+  if (!mayVote(state) || round !== state.deciding || leaderOf(registry, view) !== state.self) return;
   if (state.proposedView >= view || ownSkipped(state, view)) return;
   if (state.now_ms < viewStart_ms(state) || offset_ms(state) >= hours.act_ms) return;
   const tips = [...state.nodes.values()].filter((node) => node.view < view && standsOn(state, node, view));
@@ -273,7 +285,22 @@ function propose(state: ProtocolState, out: Outcome): void {
     statement: { round, kind: 'PROPOSE', payload: payloadOf(proposal, registry.tag) },
   });
   out.send.push(proposal);
+  out.relay.push(...standing(state, tip));
   note(state, out, 'proposed', `${body.kind} in view ${view}`);
+}
+
+/**
+ * Rule 3, where it matters: the votes that let a proposal in this view stand on that tip, for those who have lost
+ * some. Nothing when it stands on the last final block with only the end of that block's own decision skipped, which
+ * is the rule.
+ */
+function standing(state: ProtocolState, tip: BlockNode): Signed<Vote>[] {
+  const { view, votes, registry } = state;
+  const decision = firstView(roundOfView(view), kindOfView(view));
+  const before = kindOfView(view) === 'SEAL' ? decision - SCHEDULE_VIEWS : decision - SEAL_VIEWS;
+  if (tip.final && view === decision && tip.view >= before) return [];
+  const notarized = tip.final ? null : certificate(votes, 'notarize', tip.view, registry.q);
+  return [...(notarized ?? []), ...skipsOf(votes, tip.view + 1, view - 1)];
 }
 
 /** What this decision needs on that tip; null when there is nothing to say yet. */
@@ -291,8 +318,8 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
     const carried = sealable(state.pool, chain, round, registry);
     return lacksSite(chain, round, carried.site) ? null : sealBlock(chain.tip, carried);
   }
-  const best = chain.sealRound === round ? state.best.get(chain.seal) : undefined;
-  return best === undefined ? null : IMPLEMENT(best.header, tip);
+  const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state)) : null;
+  return best === null ? null : IMPLEMENT(best.header, tip);
 }
 
 /** What time alone brings about: view timeouts, T_act, and mending what was left open. */
@@ -300,28 +327,55 @@ export function onTime(state: ProtocolState, out: Outcome): void {
   const { hours, deciding } = state;
   const first = firstView(deciding, 'SEAL');
   const late = state.now_ms >= viewStart_ms(state) + 3 * hours.delta_ms;
-  if (isValidator(state)) {
+  if (mayVote(state)) {
     if (state.view < first)
-      skip(state, out, state.view, first - 1); // rounds that ended open
+      skip(state, out, first - 1); // rounds that ended open
     else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
-      skip(state, out, state.view, state.view); // rule 2
+      skip(state, out, state.view); // rule 2
       note(state, out, 'view-skipped', `view ${state.view} of node ${leaderOf(state.registry, state.view)} timed out`);
     }
   }
   if (!state.acted && offset_ms(state) >= hours.act_ms) {
     state.acted = true;
-    if (isValidator(state)) skip(state, out, state.view, lastView(deciding, 'SCHEDULE'));
+    if (mayVote(state)) skip(state, out, lastView(deciding, 'SCHEDULE'));
     if (state.finalNode.state.scheduleRound < deciding) {
       note(state, out, 'terminated', `round ${deciding} is terminated: no schedule was agreed in time`);
     }
   }
-  const stuck = state.view < first || (roundOfView(state.view) === deciding && late);
-  if (stuck && state.now_ms >= state.healAt_ms) heal(state, out);
+  mend(state, out, state.view < first);
+}
+
+/** How long a message that was repeated may keep the others waiting: then it is repeated less and less often. */
+const HEAL_FIRST_DELTAS = 3;
+const HEAL_LAST_DELTAS = 15;
+
+/**
+ * Makes up for what was lost on the way: asks for a block that others have and, when this node cannot leave its view
+ * though the votes of a timeout should long be here, repeats its own votes. Both wait, since nearly always the
+ * message is on its way, and a hundred nodes that ask at once would drown it.
+ */
+function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
+  const { now_ms, hours } = state;
+  if (!state.lacksBlock && state.orphans.length === 0) state.missingSince_ms = null;
+  else if (state.missingSince_ms === null) state.missingSince_ms = now_ms;
+  else if (now_ms >= state.missingSince_ms + hours.delta_ms) requestSync(state, out);
+
+  const open = roundOfView(state.view) === state.deciding && now_ms >= viewStart_ms(state) + 5 * hours.delta_ms;
+  if (!behind && !open) state.healWait_ms = 0;
+  else if (state.healWait_ms === 0) waitToHeal(state);
+  else if (now_ms >= state.healAt_ms) heal(state, out);
+}
+
+function waitToHeal(state: ProtocolState): void {
+  const { delta_ms } = state.hours;
+  const wait_ms = Math.max(2 * state.healWait_ms, HEAL_FIRST_DELTAS * delta_ms);
+  state.healWait_ms = Math.min(wait_ms, HEAL_LAST_DELTAS * delta_ms);
+  state.healAt_ms = state.now_ms + state.healWait_ms;
 }
 
 /** Repeats what others may have missed, and asks for what this node has: votes are idempotent. */
 function heal(state: ProtocolState, out: Outcome): void {
-  state.healAt_ms = state.now_ms + 3 * state.hours.delta_ms;
+  waitToHeal(state);
   const { notarize, final, skip: skips } = state.votes;
   for (const views of [notarize, final]) {
     for (const [view, voters] of views) {
@@ -339,7 +393,7 @@ function heal(state: ProtocolState, out: Outcome): void {
 
 /** Asks one peer after the other for what follows the last final block. */
 export function requestSync(state: ProtocolState, out: Outcome): void {
-  if (state.now_ms < state.syncAt_ms) return;
+  if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
   state.syncAt_ms = state.now_ms + 3 * state.hours.delta_ms;
   const peers = state.registry.leaders.filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];

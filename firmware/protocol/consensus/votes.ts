@@ -10,9 +10,16 @@ export interface VoteBook {
   readonly final: Map<number, Map<number, Signed<Vote>>>;
   /** By voter. */
   readonly skip: Map<number, Signed<Vote>[]>;
+  /** How many voters have skipped the view that was asked about last: a node asks about the one it is in, all the time. */
+  tally: { readonly view: number; count: number };
 }
 
-export const emptyBook = (): VoteBook => ({ notarize: new Map(), final: new Map(), skip: new Map() });
+export const emptyBook = (): VoteBook => ({
+  notarize: new Map(),
+  final: new Map(),
+  skip: new Map(),
+  tally: { view: -1, count: 0 },
+});
 
 /** Ranges kept of one voter: a quiet neighbourhood skips a night in one range; many small ones are noise. */
 const RANGES_PER_VOTER = 64;
@@ -27,6 +34,7 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
     if (ranges.some((range) => range.view <= view && range.body.to >= body.to)) return 'known';
     const others = ranges.filter((range) => range.view < view || range.body.to > body.to);
     if (others.length >= RANGES_PER_VOTER) return 'full';
+    if (covers(vote, book.tally.view) && !ranges.some((range) => covers(range, book.tally.view))) book.tally.count += 1;
     book.skip.set(sender, [...others, vote]);
     return 'added';
   }
@@ -63,12 +71,15 @@ export function certificate(
 
 /** True when a quorum has skipped the view. */
 export function skipCertified(book: VoteBook, view: number, q: number): boolean {
-  let count = 0;
-  for (const ranges of book.skip.values()) {
-    if (ranges.some((range) => range.view <= view && range.body.to >= view)) count += 1;
+  if (book.tally.view !== view) {
+    let count = 0;
+    for (const ranges of book.skip.values()) if (ranges.some((range) => covers(range, view))) count += 1;
+    book.tally = { view, count };
   }
-  return count >= q;
+  return book.tally.count >= q;
 }
+
+const covers = (range: Signed<Vote>, view: number): boolean => range.view <= view && range.body.to >= view;
 
 /** From `view`, how far a quorum has skipped without a gap: the first view that is not certified skipped, at most `end`. */
 export function skippedUpTo(book: VoteBook, view: number, end: number, q: number): number {
@@ -83,6 +94,10 @@ export function skippedUpTo(book: VoteBook, view: number, end: number, q: number
   }
   return at;
 }
+
+/** The SKIP votes that touch views from..to. */
+export const skipsOf = (book: VoteBook, from: number, to: number): Signed<Vote>[] =>
+  [...book.skip.values()].flat().filter((range) => range.view <= to && range.body.to >= from);
 
 /** Forgets what lies at or below a final view. */
 export function pruneVotes(book: VoteBook, view: number): void {

@@ -1,0 +1,68 @@
+/** Listens to a neighbourhood as anybody at its broker could: every message with its time, nothing of the nodes' inside. */
+import { connectAsync, type MqttClient } from 'mqtt';
+import { createGate } from '../../firmware/adapters/gate.ts';
+import { sha256 } from '../../firmware/ledger-report.ts';
+import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
+import type { Signed, Vote } from '../../firmware/protocol/messages.ts';
+import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
+
+export interface Heard {
+  /** performance.now() of this process. */
+  readonly at_ms: number;
+  readonly topic: string;
+  readonly wire: Buffer;
+  /** Null when the bytes are no message of this neighbourhood. */
+  readonly message: Signed | null;
+}
+
+export interface Observer {
+  readonly registry: Registry;
+  readonly heard: readonly Heard[];
+  readonly client: MqttClient;
+  close(): Promise<void>;
+}
+
+export async function observe(url: string, neighbourhood: Neighbourhood): Promise<Observer> {
+  const registry = makeRegistry(neighbourhood, sha256);
+  const gate = createGate(registry, sha256, () => true);
+  const heard: Heard[] = [];
+  const client = await connectAsync(url, { protocolVersion: 4, reconnectPeriod: 200 });
+  client.on('error', () => undefined); // a broker that is away comes back
+  client.on('message', (topic, wire) => {
+    const read = (): Signed | null => {
+      try {
+        return gate.reopen(wire);
+      } catch {
+        return null;
+      }
+    };
+    if (!topic.includes('/status/')) heard.push({ at_ms: performance.now(), topic, wire, message: read() });
+  });
+  await client.subscribeAsync(`p2pebt/1/${neighbourhood.microgrid}/#`, { qos: 0 });
+  return { registry, heard, client, close: () => client.endAsync(true) };
+}
+
+export const votes = (heard: readonly Heard[]): Signed<Vote>[] =>
+  heard.flatMap(({ message }) => (message?.body.type === 'VOTE' ? [message as Signed<Vote>] : []));
+
+/**
+ * What no honest node ever signs, in words: two blocks with the same kind of vote in one view, or a FINAL in a view
+ * that it skips (README.md of the protocol, "Voting", rules 1 and 2).
+ */
+export function contradictions(votes: readonly Pick<Signed<Vote>, 'sender' | 'view' | 'body'>[]): string[] {
+  const said = new Map<string, string>();
+  const wrong: string[] = [];
+  for (const { sender, view, body } of votes) {
+    if (body.kind === 'skip') continue;
+    const key = `${sender} ${body.kind} ${view}`;
+    if ((said.get(key) ?? body.block) !== body.block)
+      wrong.push(`node ${sender}: two ${body.kind} votes in view ${view}`);
+    said.set(key, body.block);
+  }
+  for (const { sender, view, body } of votes) {
+    if (body.kind !== 'skip') continue;
+    for (let at = view; at <= body.to; at++)
+      if (said.has(`${sender} final ${at}`)) wrong.push(`node ${sender}: FINAL and SKIP in view ${at}`);
+  }
+  return wrong;
+}

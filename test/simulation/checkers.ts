@@ -1,0 +1,307 @@
+/**
+ * The invariants of protocol.md 2.12, checked beside the nodes on what they said, made final and were told to do.
+ * Nothing here asks a node's rules: quorums are counted anew, and every final block is applied to the chain again.
+ */
+import { breach, type Running } from '../../firmware/protocol/benefit/safety.ts';
+import { applyBlock } from '../../firmware/protocol/block.ts';
+import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
+import { ORDERS_PER_NODE } from '../../firmware/protocol/limits.ts';
+import type { Block, Header, Signed, Vote } from '../../firmware/protocol/messages.ts';
+import type { Plan } from '../../firmware/protocol/plan.ts';
+import type { Registry } from '../../firmware/protocol/registry.ts';
+import { makeRegistry } from '../../firmware/protocol/registry.ts';
+import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/protocol/schedule.ts';
+import { meteredEnergy_J } from '../../firmware/protocol/settlement.ts';
+import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
+import type { Cluster, SimNode, Watch } from './cluster.ts';
+import { sha256 } from './neighbourhood.ts';
+
+export const INVARIANTS = {
+  I1: 'no two final blocks conflict, and each has the FINAL votes of a quorum',
+  I2: 'at most one SCHEDULE a round on the chain',
+  I3: 'a plan only with a final SCHEDULE of its round, before T_act',
+  I6: 'every final block holds when recomputed from the chain alone',
+  I7: 'no worse schedule, and no order left out, against what more than n-q honest nodes held in time',
+  I8: 'no honest node contradicts itself, whatever its restarts',
+  I9: 'energy is conserved to the joule',
+  I11: 'an order at its cap runs unless safety forbids it',
+  I13: 'after faults stop, final again within two rounds',
+} as const;
+export type Invariant = keyof typeof INVARIANTS;
+
+export class Violation extends Error {
+  readonly invariant: Invariant;
+  readonly round: number;
+  constructor(invariant: Invariant, round: number, detail: string) {
+    super(`${invariant} in round ${round}: ${detail} (${INVARIANTS[invariant]})`);
+    this.name = 'Violation';
+    this.invariant = invariant;
+    this.round = round;
+  }
+}
+
+interface Said {
+  readonly notarized: Map<number, string>;
+  readonly proposed: Map<number, string>;
+  readonly mined: Map<number, string>;
+  finals: number[];
+  skips: { from: number; to: number }[];
+}
+
+/** Views this far back cannot be voted on any more; what was said about them is let go. */
+const VIEWS_KEPT = 15 * 64;
+const ROUNDS_KEPT = 16;
+
+/** Progress is owed from so many calm rounds on (the first of them may still be lost to the storm). */
+const CALM_BEFORE_PROGRESS = 2;
+
+export class Checkers implements Partial<Watch> {
+  /** Rounds decided, and in how many of them a quorum had the schedule in time. */
+  decidedRounds = 0;
+  inTime = 0;
+  private readonly cluster: () => Cluster;
+  private readonly registry: Registry;
+  private readonly quorum: number;
+  private readonly said_ = new Map<number, Said>();
+  /** The one final chain: block ids and states by height - 1. */
+  private readonly chain: { readonly id: string; readonly round: number }[] = [];
+  private tip: ChainState;
+  private readonly finalVotes = new Map<string, Set<number>>();
+  private readonly headers = new Map<string, Set<string>>();
+  private readonly heights = new Map<number, number>();
+  private readonly registers = new Map<number, number>();
+  private readonly planned = new Map<number, Set<number>>();
+  /** Of the last rounds: the SEAL's and SCHEDULE's problem, and what was held in time. */
+  private readonly schedules = new Map<number, { readonly before: ChainState; readonly block: Signed<Block> }>();
+  private readonly seals = new Map<number, { readonly before: ChainState; readonly block: Signed<Block> }>();
+  private readonly held = new Map<
+    number,
+    { readonly orders: ReadonlyMap<string, number>; readonly headers: ReadonlyMap<string, [AuditedHeader, number]> }
+  >();
+
+  /** `cluster` is asked late, since the cluster is made with its watch. */
+  constructor(cluster: () => Cluster, registry: Registry) {
+    this.cluster = cluster;
+    this.registry = makeRegistry(registry.neighbourhood, sha256); // not the cluster's: a mutant may have another quorum
+    this.quorum = Math.floor((2 * this.registry.n) / 3) + 1;
+    this.tip = genesisState(this.registry);
+  }
+
+  said(message: Signed, honest: boolean): void {
+    const { body, sender, view, round } = message;
+    if (body.type === 'VOTE' && body.kind === 'final') {
+      const voters = this.finalVotes.get(body.block) ?? new Set();
+      this.finalVotes.set(body.block, voters.add(sender));
+    }
+    if (body.type === 'HEADER') {
+      const key = `${round}/${sender}`;
+      this.headers.set(key, (this.headers.get(key) ?? new Set()).add(message.id));
+    }
+    if (!honest) return;
+    const own = this.ownOf(sender);
+    const contradiction = (what: string): never => {
+      throw new Violation('I8', round, `node ${sender} ${what} in view ${view}`);
+    };
+    if (body.type === 'PROPOSE') {
+      if ((own.proposed.get(view) ?? message.id) !== message.id) contradiction('proposed twice');
+      own.proposed.set(view, message.id);
+    } else if (body.type === 'HEADER') {
+      if ((own.mined.get(round) ?? message.id) !== message.id) contradiction('sent two headers');
+      own.mined.set(round, message.id);
+    } else if (body.type === 'VOTE') this.vote(own, view, body, contradiction);
+  }
+
+  private vote(own: Said, view: number, body: Vote, contradiction: (what: string) => never): void {
+    const { kind, to, block } = body;
+    if (kind === 'notarize') {
+      if ((own.notarized.get(view) ?? block) !== block) contradiction('signed two NOTARIZE');
+      own.notarized.set(view, block);
+    } else if (kind === 'final') {
+      if (own.skips.some((skip) => skip.from <= view && view <= skip.to)) contradiction('signed FINAL after SKIP');
+      own.finals.push(view);
+    } else {
+      if (own.finals.some((final) => view <= final && final <= to)) contradiction('signed SKIP after FINAL');
+      own.skips.push({ from: view, to });
+    }
+  }
+
+  private ownOf(sender: number): Said {
+    let own = this.said_.get(sender);
+    if (own === undefined) {
+      own = { notarized: new Map(), proposed: new Map(), mined: new Map(), finals: [], skips: [] };
+      this.said_.set(sender, own);
+    }
+    return own;
+  }
+
+  final(node: SimNode, { block, state }: Outcome['finals'][number]): void {
+    if (node.liar) return;
+    const { height } = state;
+    const known = this.chain[height - 1];
+    const round = block.round;
+    this.heights.set(node.index, height);
+    if (known !== undefined) {
+      if (known.id !== block.id) throw new Violation('I1', round, `two final blocks at height ${height}`);
+      return;
+    }
+    if (height !== this.chain.length + 1)
+      throw new Violation('I1', round, `height ${height} is final without its parent`);
+    const before = this.tip;
+    if (block.body.kind === 'SCHEDULE' && before.scheduleRound >= round)
+      throw new Violation('I2', round, 'a second SCHEDULE');
+    const after = applyBlock(before, block, this.registry, sha256);
+    if (isRefusal(after)) throw new Violation('I6', round, `${after.code}: ${after.detail}`);
+    this.chain.push({ id: block.id, round });
+    this.tip = after;
+    if (block.body.kind === 'SEAL') {
+      this.seals.set(round, { before, block });
+      this.energy(block, before, state);
+    }
+    if (block.body.kind === 'SCHEDULE') {
+      this.schedules.set(round, { before, block });
+      this.caps(block, before, after);
+    }
+    const books = ({ settled, allocations, registers }: ChainState): string =>
+      JSON.stringify([settled, allocations, registers]);
+    if (books(state) !== books(after)) throw new Violation('I6', round, `node ${node.index} keeps other books`);
+    this.choice(round);
+  }
+
+  /** I3 for the plan, and for I1 the certificate that it stands on. */
+  plan(node: SimNode, plan: Plan): void {
+    if (node.liar) return;
+    const { round } = plan;
+    const { state } = node;
+    if (offset_ms(state) >= state.hours.act_ms || round !== state.deciding)
+      throw new Violation('I3', round, `node ${node.index} got its plan ${offset_ms(state)} ms into ${state.deciding}`);
+    const above = this.chain.slice(plan.block - 1);
+    const certified = above.some(({ id }) => (this.finalVotes.get(id)?.size ?? 0) >= this.quorum);
+    if (this.chain[plan.block - 1]?.round !== round || !certified)
+      throw new Violation('I3', round, `node ${node.index} got a plan without a FINAL quorum`);
+    const nodes = this.planned.get(round) ?? new Set();
+    this.planned.set(round, nodes.add(node.index));
+  }
+
+  decided(round: number, calmRounds: number): void {
+    const cluster = this.cluster();
+    const { honest, registry } = cluster;
+    const voters = honest.filter(({ index }) => registry.isValidator[index]);
+    const orders = new Map<string, number>();
+    const headers = new Map<string, [AuditedHeader, number]>();
+    for (const { state, alive } of voters) {
+      if (!alive || state.deciding !== round) continue;
+      for (const id of state.heldAtOrders ?? []) orders.set(id, (orders.get(id) ?? 0) + 1);
+      for (const audited of state.heldAtLock ?? []) {
+        const { id } = audited.header;
+        headers.set(id, [audited, (headers.get(id)?.[1] ?? 0) + 1]);
+      }
+    }
+    this.held.set(round, { orders, headers });
+    this.choice(round);
+    const served = [...(this.planned.get(round) ?? [])].filter((node) => registry.isValidator[node]).length;
+    this.decidedRounds += 1;
+    if (served >= this.quorum) this.inTime += 1;
+    if (calmRounds >= CALM_BEFORE_PROGRESS) this.progress(round, served, voters);
+    this.forget(round);
+  }
+
+  /** I13: in a calm, a quorum has the schedule in time, and every honest node that is up has caught up. */
+  private progress(round: number, served: number, voters: readonly SimNode[]): void {
+    if (served < this.quorum) throw new Violation('I13', round, `only ${served} nodes have a schedule in time`);
+    for (const { index, alive, state } of voters) {
+      if (alive && state.finalNode.state.scheduleRound !== round)
+        throw new Violation(
+          'I13',
+          round,
+          `node ${index} has not caught up, it knows round ${state.finalNode.state.scheduleRound}`,
+        );
+    }
+  }
+
+  /** I7, when both are known: what was held in time, and what was agreed (which may be late). */
+  private choice(round: number): void {
+    const held = this.held.get(round);
+    if (held === undefined) return;
+    const holders = this.registry.n - this.quorum;
+    const seal = this.seals.get(round);
+    if (seal !== undefined) {
+      const inside = new Map(seal.block.body.carried.map((message) => [message.id, message]));
+      const { nodes } = this.cluster();
+      for (const [id, count] of held.orders) {
+        if (count <= holders || inside.has(id)) continue;
+        const order = nodes[0].state.pool.orders.get(id) ?? nodes[1].state.pool.orders.get(id);
+        if (order === undefined || order.round !== round || nodes[order.sender].liar) continue;
+        const open = seal.before.pending.filter((entry) => entry.order.sender === order.sender).length;
+        if (open >= ORDERS_PER_NODE) continue; // of rounds that were sealed and came to nothing
+        throw new Violation('I7', round, `the SEAL leaves out order ${id.slice(0, 8)} that ${count} honest nodes held`);
+      }
+    }
+    const schedule = this.schedules.get(round);
+    if (schedule === undefined) return;
+    const { before, block } = schedule;
+    const won = auditHeader(before, block.body.carried[0] as Signed<Header>, this.registry, sha256) as AuditedHeader;
+    for (const [audited, count] of held.headers.values()) {
+      const { header } = audited;
+      const single = (this.headers.get(`${round}/${header.sender}`)?.size ?? 0) <= 1;
+      if (count <= holders || header.body.seal !== before.seal || !single) continue;
+      if (compareHeaders(audited, won) < 0)
+        throw new Violation('I7', round, `${count} honest nodes held a better header, of node ${header.sender}`);
+    }
+  }
+
+  /** I9: the rows of each statement sum to what its registers say, and the registers follow one another. */
+  private energy(block: Signed<Block>, before: ChainState, after: ChainState): void {
+    const registers = [...before.registers];
+    for (const { body, sender, round } of block.body.carried) {
+      if (body.type !== 'METER') continue;
+      const rows = after.settled.filter((row) => row.node === sender && row.round === round);
+      const settled_J = rows.reduce((sum, row) => sum + row.metered_J, 0);
+      const metered_J = meteredEnergy_J(body, registers[sender]);
+      registers[sender] = { round, imported_Wh: body.imported_Wh, exported_Wh: body.exported_Wh };
+      if (settled_J !== metered_J)
+        throw new Violation('I9', block.round, `node ${sender}: ${settled_J} J settled of ${metered_J} J metered`);
+      const total_J = (this.registers.get(sender) ?? 0) + metered_J;
+      this.registers.set(sender, total_J);
+      const register_J = (body.imported_Wh - body.exported_Wh) * 3600;
+      if (this.cluster().nodes[sender].liar === null && total_J !== register_J)
+        throw new Violation(
+          'I9',
+          block.round,
+          `node ${sender}: ${total_J} J settled so far, registers say ${register_J} J`,
+        );
+    }
+  }
+
+  /** I11: where everything that must run could have run, it does. */
+  private caps(block: Signed<Block>, before: ChainState, after: ChainState): void {
+    const { instance } = before;
+    if (instance === null) return;
+    const due: Running[] = instance.pending.flatMap((order, index) =>
+      order.remainingWait_rounds === 0 ? [{ index, power_W: order.power_W }] : [],
+    );
+    if (breach(instance, due) !== null) return;
+    const left = new Set(after.pending.map(({ order }) => order.id));
+    for (const { index } of due) {
+      const { id, node } = instance.pending[index];
+      if (left.has(id))
+        throw new Violation('I11', block.round, `order ${id.slice(0, 8)} of node ${node} was held back at its cap`);
+    }
+  }
+
+  private forget(round: number): void {
+    for (const rounds of [this.held, this.seals, this.schedules, this.planned])
+      for (const key of rounds.keys()) if (key < round - ROUNDS_KEPT) rounds.delete(key);
+    for (const key of this.headers.keys()) if (Number.parseInt(key, 10) < round - ROUNDS_KEPT) this.headers.delete(key);
+    const least = Math.min(...this.cluster().nodes.map(({ state }) => state.finalNode.view)) - VIEWS_KEPT;
+    for (const own of this.said_.values()) {
+      for (const views of [own.notarized, own.proposed])
+        for (const view of views.keys()) if (view < least) views.delete(view);
+      own.finals = own.finals.filter((view) => view >= least);
+      own.skips = own.skips.filter(({ to }) => to >= least);
+    }
+    for (const id of this.finalVotes.keys()) {
+      if (this.finalVotes.size <= 4 * ROUNDS_KEPT) break;
+      this.finalVotes.delete(id);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The fault schedule (protocol.md 2.12), all of it drawn from the seed. Storms of a few rounds, each of one to three
+ * kinds of trouble at once, and calms between them in which progress is owed (I13). Malicious nodes, at most f, are
+ * malicious in calms too. `steady` is one storm of all the given kinds without end, to measure.
+ */
+import type { Signed } from '../../firmware/protocol/messages.ts';
+import type { Hours } from '../../firmware/protocol/round.ts';
+import { LIES, type Lie } from './byzantine.ts';
+import type { Weather } from './network.ts';
+import { type Random, randomStream } from './random.ts';
+
+export const FAULTS = [
+  'loss', // up to half of all messages
+  'late', // a tenth of all messages late beyond the bound Δ, by up to 5Δ
+  'delay', // up to 10Δ, so reordered as well
+  'duplicate',
+  'partition', // two halves
+  'minority', // f nodes cut off
+  'one-way', // f nodes are heard by nobody, but hear
+  'flapping', // halves that part and meet every few seconds
+  'censor-node', // the broker drops all of one node's messages
+  'censor-type', // and here all of one type
+  'adversary', // sees all, and picks delays to split every vote
+  'crash', // at any moment, between persist and send too; restart with the whole ledger
+  'lost-tail', // restart without the last votes, and knowing it
+  'skew', // clocks off by up to 2 s
+  'silent', // f nodes say nothing
+  'byzantine', // f nodes lie
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+const STORM_ROUNDS = 5;
+const CALM_ROUNDS = 3;
+/** Nodes below the surface of a storm: latency of an ordinary network. */
+const LATENCY_MS = [20, 400] as const;
+const CENSORED = ['ORDER', 'HEADER', 'PROPOSE', 'VOTE', 'SYNC_RES'] as const;
+
+export interface Crash {
+  readonly node: number;
+  readonly at_ms: number;
+  readonly back_ms: number;
+  /** Dies at the first of its obligations after `at_ms`: before it is durable, before it is sent, after so many sends. */
+  readonly stage: 'before-persist' | 'before-send' | 'after-send';
+  readonly lostVotes: number;
+}
+
+/** Everything that can go wrong in a run; a scenario has its own (test/scenarios/script.ts). */
+export interface Trouble extends Weather {
+  readonly liars: ReadonlySet<number>;
+  readonly crashes: readonly Crash[];
+  readonly calmRounds: number;
+  begin(index: number, now_ms: number): void;
+  lieOf(node: number): Lie | null;
+  skew_ms(node: number): number;
+}
+
+export class Faults implements Trouble {
+  /** Kinds at work in this round. */
+  active: ReadonlySet<Fault> = new Set();
+  /** True once nothing but malicious nodes is left of the trouble, with the rounds that this has lasted. */
+  calmRounds = 0;
+  /** Malicious or silent for the whole run. */
+  readonly liars: ReadonlySet<number>;
+  /** Nodes whose disks may lose a tail. Until the next final block these cannot help, so they count among the f. */
+  private readonly fragile: readonly number[];
+  crashes: Crash[] = [];
+  private readonly kinds: readonly Fault[];
+  private readonly steady: boolean;
+  private readonly n: number;
+  private readonly f: number;
+  private readonly hours: Hours;
+  private readonly network: Random;
+  private readonly plot: Random;
+  private readonly skews: number[];
+  private side: number[] = [];
+  private victim = 0;
+  private censored: string = 'VOTE';
+  private loss = 0;
+  private storm: readonly Fault[] = [];
+  private readonly splits = new Map<string, Uint8Array>();
+
+  constructor(options: {
+    readonly kinds: readonly Fault[];
+    readonly steady: boolean;
+    readonly seed: number;
+    readonly n: number;
+    readonly hours: Hours;
+  }) {
+    const { kinds, steady, seed, n, hours } = options;
+    this.kinds = kinds;
+    this.steady = steady;
+    this.n = n;
+    this.f = Math.floor((n - 1) / 3);
+    this.hours = hours;
+    this.network = randomStream(seed, 'network');
+    this.plot = randomStream(seed, 'faults');
+    const order = this.shuffled();
+    const lying = kinds.includes('byzantine') || kinds.includes('silent');
+    const liars = !lying ? 0 : kinds.includes('lost-tail') ? Math.ceil(this.f / 2) : this.f;
+    this.liars = new Set(order.slice(0, liars));
+    this.fragile = order.slice(liars, this.f);
+    this.skews = Array.from({ length: n + 1 }, () => 0);
+  }
+
+  private shuffled(): number[] {
+    const nodes = Array.from({ length: this.n }, (_, i) => i);
+    for (let i = nodes.length - 1; i > 0; i--) {
+      const j = this.plot.whole(0, i);
+      [nodes[i], nodes[j]] = [nodes[j], nodes[i]];
+    }
+    return nodes;
+  }
+
+  /** Draws what happens in the round that begins, `index` rounds after the first. */
+  begin(index: number, now_ms: number): void {
+    const { plot, n } = this;
+    const inCycle = index % (STORM_ROUNDS + CALM_ROUNDS);
+    const weather = this.kinds.filter((kind) => kind !== 'byzantine' && kind !== 'silent');
+    const stormy = this.steady || (index > 0 && inCycle < STORM_ROUNDS && weather.length > 0);
+    if (!stormy) this.storm = [];
+    else if (this.steady) this.storm = weather;
+    else if (inCycle === 0 || plot.chance(0.3) || this.storm.length === 0) {
+      this.storm = Array.from({ length: plot.whole(1, 3) }, () => weather[plot.whole(0, weather.length - 1)]);
+    }
+    this.active = new Set(this.storm);
+    this.calmRounds = stormy ? 0 : this.calmRounds + 1;
+    const order = this.shuffled();
+    this.side = Array.from({ length: n + 1 }, () => 0);
+    const cut = this.active.has('partition') || this.active.has('flapping') ? Math.floor(n / 2) : this.f;
+    for (const node of order.slice(0, cut)) this.side[node] = 1;
+    this.victim = plot.whole(0, n - 1);
+    this.censored = CENSORED[plot.whole(0, CENSORED.length - 1)];
+    this.loss = plot.next() / 2;
+    this.splits.clear();
+    for (let node = 0; node <= n; node++) {
+      this.skews[node] = plot.whole(-400, 400) + (this.active.has('skew') ? plot.whole(-1600, 1600) : 0);
+    }
+    this.crashes = [];
+    if (this.active.has('crash') || this.active.has('lost-tail')) {
+      const round_ms = this.hours.round_ms;
+      const many = plot.whole(1, Math.max(1, Math.min(n, 2 * this.f)));
+      const victims = this.active.has('crash') ? order.slice(0, many) : this.fragile;
+      for (const node of victims) {
+        const at_ms = now_ms + plot.whole(0, this.hours.act_ms);
+        const lostVotes = this.active.has('lost-tail') && this.fragile.includes(node) ? plot.whole(1, 8) : 0;
+        const stage = (['before-persist', 'before-send', 'after-send'] as const)[plot.whole(0, 2)];
+        this.crashes.push({ node, at_ms, back_ms: at_ms + plot.whole(0, round_ms / 4), stage, lostVotes });
+      }
+    }
+  }
+
+  /** The lie of a malicious node for a round. */
+  lieOf(): Lie {
+    if (!this.kinds.includes('byzantine')) return 'silent';
+    return LIES[this.plot.whole(0, LIES.length - 1)];
+  }
+
+  skew_ms(node: number): number {
+    return this.skews[node];
+  }
+
+  delays_ms(from: number, to: number, message: Signed, now_ms: number): readonly number[] {
+    const { active, network, hours, side } = this;
+    const delay = network.whole(...LATENCY_MS);
+    if (active.size === 0) return [delay];
+    const apart = side[from] !== side[to];
+    const { delta_ms } = hours;
+    if (apart && (active.has('partition') || active.has('minority'))) return [];
+    if (apart && active.has('flapping') && Math.floor(now_ms / (4 * delta_ms)) % 2 === 0) return [];
+    if (side[from] === 1 && apart && active.has('one-way')) return [];
+    if (active.has('censor-node') && from === this.victim) return [];
+    if (active.has('censor-type') && message.body.type === this.censored) return [];
+    if (active.has('loss') && network.chance(this.loss)) return [];
+    const delays = [delay];
+    if (active.has('late') && network.chance(0.1)) delays[0] = delta_ms + network.whole(0, 5 * delta_ms);
+    if (active.has('delay')) delays[0] = network.whole(0, 10 * delta_ms);
+    if (active.has('adversary')) delays[0] = this.split(to, message, delay);
+    if (active.has('duplicate') && network.chance(0.3)) delays.push(delays[0] + network.whole(0, 5 * delta_ms));
+    return delays;
+  }
+
+  /**
+   * The targeted adversary: of each view it lets some nodes see the proposal and the NOTARIZE votes at once and the
+   * others only about when they give up, shows the SKIP votes to the others first, and the FINAL votes to one node.
+   */
+  private split(to: number, message: Signed, delay: number): number {
+    const { body, view, round } = message;
+    const { delta_ms } = this.hours;
+    const late = (least: number, most: number): number =>
+      this.network.whole(Math.floor(least * delta_ms), Math.floor(most * delta_ms));
+    if (body.type === 'HEADER') return this.group(`h${message.id}`)[to] ? delay : late(0, 8);
+    if (body.type !== 'PROPOSE' && body.type !== 'VOTE') return delay;
+    const favoured = this.group(`${round}/${view}`)[to] === 1;
+    if (body.type === 'PROPOSE') return favoured ? delay : late(1.5, 3.2);
+    if (body.kind === 'notarize') return favoured ? delay : late(2.5, 4.5);
+    if (body.kind === 'skip') return favoured ? late(2, 6) : delay;
+    return this.group(`f${view}`)[to] && to === view % this.n ? delay : late(3, 10);
+  }
+
+  private group(name: string): Uint8Array {
+    let group = this.splits.get(name);
+    if (group === undefined) {
+      const share = this.network.next();
+      group = Uint8Array.from({ length: this.n + 1 }, () => (this.network.chance(share) ? 1 : 0));
+      this.splits.set(name, group);
+    }
+    return group;
+  }
+}

@@ -1,0 +1,90 @@
+/** One simulated run: a cluster, its weather, its checkers; and what came of it. The same seed gives the same result. */
+import { toHex } from '../../firmware/protocol/codec.ts';
+import { Checkers, Violation } from './checkers.ts';
+import { Cluster, type ClusterOptions, localOffset_s, type SimNode, type Watch } from './cluster.ts';
+import { device } from './core.ts';
+import type { Fault } from './faults.ts';
+import { neighbourhoodOf, sha256 } from './neighbourhood.ts';
+
+export interface Report {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly faults: readonly Fault[];
+  readonly rounds: number;
+  /** Null, or the first invariant that broke. */
+  readonly violation: { readonly invariant: string; readonly round: number; readonly text: string } | null;
+  readonly finalInTime: number;
+  readonly viewChanges: number;
+  readonly bytesPerNodeAndRound: number;
+  readonly roundsPerSecond: number;
+  /** SHA-256 over the final chain and its allocations, the same on every machine. */
+  readonly ledger: string;
+}
+
+export type RunOptions = Omit<ClusterOptions, 'watch'> & {
+  readonly rounds: number;
+  /** Called with what a person would want to read. */
+  readonly tell?: (line: Line) => void;
+};
+
+export interface Line {
+  readonly round: number;
+  /** Seconds into the deciding interval, by the node's clock. */
+  readonly offset_s: number;
+  readonly node: string;
+  readonly code: string;
+  readonly text: string;
+}
+
+export function simulate(options: RunOptions): Report {
+  const registry = device.makeRegistry(neighbourhoodOf(options.nodes), sha256);
+  let cluster: Cluster;
+  const checkers = new Checkers(() => cluster, registry);
+  const skipped = new Set<string>();
+  const { tell } = options;
+  const line = (node: SimNode, code: string, text: string): void =>
+    tell?.({ round: node.state.deciding, offset_s: localOffset_s(node), node: node.name, code, text });
+  const watch: Partial<Watch> = {
+    said: (message, honest) => checkers.said(message, honest),
+    final: (node, final) => checkers.final(node, final),
+    plan: (node, plan) => checkers.plan(node, plan),
+    decided: (round, calm) => checkers.decided(round, calm),
+    note(node, note) {
+      if (note.code === 'view-skipped' && node.liar === null) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
+      line(node, note.code, note.text);
+    },
+    crashed: (node) => line(node, 'crashed', 'the power goes'),
+    restarted: (node) => line(node, 'restarted', `from its ledger, at height ${node.state.finalNode.state.height}`),
+  };
+  cluster = new Cluster({ ...options, watch });
+  const started_ms = performance.now();
+  let violation: Report['violation'] = null;
+  let rounds = 0;
+  try {
+    for (; rounds < options.rounds; rounds++) cluster.runRound();
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    violation = { invariant: error.invariant, round: error.round, text: error.message };
+    rounds += 1;
+  }
+  const seconds = (performance.now() - started_ms) / 1000;
+  return {
+    seed: options.seed,
+    nodes: options.nodes,
+    faults: options.faults ?? [],
+    rounds,
+    violation,
+    finalInTime: checkers.inTime,
+    viewChanges: skipped.size,
+    bytesPerNodeAndRound: Math.round(cluster.network.delivered.bytes / cluster.nodes.length / rounds),
+    roundsPerSecond: Math.round((rounds / seconds) * 10) / 10,
+    ledger: ledgerHash(cluster),
+  };
+}
+
+/** Of the longest final chain: its last block's id stands for all before it, the allocations for what they mean. */
+function ledgerHash(cluster: Cluster): string {
+  const [longest] = cluster.honest.map(({ state }) => state.finalNode.state).sort((a, b) => b.height - a.height);
+  const { tip, height, allocations } = longest;
+  return toHex(sha256(new TextEncoder().encode(JSON.stringify({ tip, height, allocations })))).slice(0, 16);
+}

@@ -1,0 +1,68 @@
+/** The neighbourhood survives: fixed seeds of every size and fault, one fresh seed (printed), the figures, the mutants. */
+import { describe, expect, test } from 'vitest';
+import { FAULTS, type Fault } from './faults.ts';
+import { MUTANTS, withMutant } from './mutants.ts';
+import { type RunOptions, simulate } from './simulate.ts';
+
+const holds = (options: RunOptions): void => {
+  const { violation, seed } = simulate(options);
+  expect(violation, `seed ${seed}`).toBeNull();
+};
+
+describe('invariants', () => {
+  test.each([
+    { nodes: 4, rounds: 24, seeds: 12 },
+    { nodes: 7, rounds: 24, seeds: 6 },
+    { nodes: 10, rounds: 24, seeds: 3 },
+  ])('hold for $nodes nodes in storms of every kind', ({ nodes, rounds, seeds }) => {
+    for (let seed = 1; seed <= seeds; seed++) holds({ nodes, rounds, seed, faults: FAULTS });
+  });
+
+  test('hold for f liars and an adversary that never rests', () => {
+    for (let seed = 1; seed <= 8; seed++)
+      holds({ nodes: 4, rounds: 20, seed, faults: ['byzantine', 'adversary', 'crash'], steady: true });
+  });
+
+  test('hold at a fresh seed', () => {
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    console.log(`fresh seed: npm run simulate -- --nodes 7 --rounds 24 --seed ${seed}`);
+    holds({ nodes: 7, rounds: 24, seed, faults: FAULTS });
+  });
+
+  test('the same seed tells the same story, another seed another', () => {
+    const options = { nodes: 4, rounds: 10, seed: 3, faults: FAULTS };
+    const { ledger } = simulate(options);
+    expect(simulate(options).ledger).toBe(ledger);
+    expect(simulate({ ...options, seed: 4 }).ledger).not.toBe(ledger);
+  });
+});
+
+describe('rounds final in time', () => {
+  const percent = (faults: readonly Fault[], nodes: number, rounds: number): number => {
+    const report = simulate({ nodes, rounds, seed: 1, faults, steady: true });
+    expect(report.violation).toBeNull();
+    return (100 * report.finalInTime) / report.rounds;
+  };
+  test('all of them without faults', () => expect(percent([], 10, 40)).toBe(100));
+  test('all of them with f silent nodes', () => expect(percent(['silent'], 10, 40)).toBe(100));
+  test('all of them with f liars', () => expect(percent(['byzantine'], 10, 40)).toBe(100));
+  test('at least 95 % with a tenth of all messages late beyond the bound', () =>
+    expect(percent(['late'], 10, 40)).toBeGreaterThanOrEqual(95));
+});
+
+test.each([
+  { nodes: 10, rounds: 20, most: 16_000 },
+  { nodes: 100, rounds: 2, most: 150_000 },
+])('$nodes nodes hear at most $most bytes a node and round', ({ nodes, rounds, most }) => {
+  expect(simulate({ nodes, rounds, seed: 1 }).bytesPerNodeAndRound).toBeLessThan(most);
+});
+
+describe('every mutant is caught', () => {
+  test.each(MUTANTS)('$name: $meaning', async (mutant) => {
+    const violation = await withMutant(
+      mutant,
+      (core) => simulate({ ...mutant.run, ...mutant.options, ...(core && { core }) }).violation,
+    );
+    expect(mutant.caughtBy).toContain(violation?.invariant);
+  });
+});

@@ -1,0 +1,438 @@
+/**
+ * The protocol told as stories: real runtimes, doors and keys of four charge points and a head meter, on a clock that
+ * moves when told. Each protection has a mutant: the same story without it, which the test must notice.
+ */
+import { expect, test } from 'vitest';
+import type { LedgerEntry } from '../../firmware/ports.ts';
+import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
+import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
+import type { Block, Header, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
+import { toWire } from '../../firmware/protocol/messages.ts';
+import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.ts';
+import { auditHeader, headerOf } from '../../firmware/protocol/schedule.ts';
+import type { ProtocolState } from '../../firmware/protocol/state.ts';
+import { atOnce, hex, later, MemoryLedger, Neighbours, type Options, sha256 } from './protocol-driver.ts';
+
+const R = 1000; // the first round that is decided
+const [SEAL_VIEW, SCHEDULE_VIEW] = [firstView(R, 'SEAL'), firstView(R, 'SCHEDULE')];
+const STORY = [
+  'order-placed',
+  'proposed',
+  'sealed',
+  'committed',
+  'terminated',
+  'refused-choice',
+  'view-skipped',
+] as const;
+
+/** A play in which cp1 wants 7 kW and cp2 11 kW in round 1000. */
+function twoBuyers(options: Options = {}): Neighbours {
+  const play = new Neighbours(options).until(30);
+  play.buy(0, 7000);
+  play.buy(1, 11_000);
+  return play;
+}
+const leader = (play: Neighbours, view: number): number => leaderOf(play.registry, view);
+const isBlock = (message: Unsigned, kind: Block['kind']): message is Unsigned<Block> =>
+  message.body.type === 'PROPOSE' && message.body.kind === kind;
+const scheduled = (play: Neighbours, index: number): string[] =>
+  play.player(index).plans.map(({ round, direction, power }) => `${round} ${direction} ${power} W`);
+/** Removes a protection: whatever a node tries to keep in this field is lost at once. */
+function forget(play: Neighbours, field: 'heldAtOrders' | 'heldAtLock'): void {
+  for (const { runtime } of play.players)
+    Object.defineProperty(runtime.state, field, { get: () => null, set: () => undefined });
+}
+const refused = (play: Neighbours, code: 'refused-choice' | 'refused-header' | 'refused-block'): string[] =>
+  play.notes.filter(({ note }) => note.code === code).map(({ node, note }) => `${node}: ${note.text}`);
+
+test('a round: orders, SEAL, headers, SCHEDULE, FINAL, plan', () => {
+  const play = twoBuyers().until(300);
+  expect(play.transcript(STORY)).toBe(
+    `
+0:30 cp1 order-placed: buy 7000 W for round 1000, may wait 2
+0:30 cp2 order-placed: buy 11000 W for round 1000, may wait 2
+2:04 cp3 proposed: SEAL in view 15000
+2:04 cp1 sealed: round 1000 is sealed with 7 statements
+2:04 cp3 sealed: round 1000 is sealed with 7 statements
+2:04 cp2 sealed: round 1000 is sealed with 7 statements
+2:04 cp4 sealed: round 1000 is sealed with 7 statements
+2:04 head sealed: round 1000 is sealed with 7 statements
+3:16 cp4 proposed: SCHEDULE in view 15004
+3:16 cp1 committed: block 2 schedules round 1000: author head, lambda 46325703869
+3:16 cp4 committed: block 2 schedules round 1000: author head, lambda 46325703869
+3:16 cp2 committed: block 2 schedules round 1000: author head, lambda 46325703869
+3:16 cp3 committed: block 2 schedules round 1000: author head, lambda 46325703869
+3:16 head committed: block 2 schedules round 1000: author head, lambda 46325703869`.trim(),
+  );
+  expect(scheduled(play, 0)).toEqual(['1000 charge 7000 W']);
+  expect(scheduled(play, 1)).toEqual(['1000 charge 11000 W']);
+  expect(scheduled(play, 2)).toEqual(['1000 idle 0 W']);
+  const { start, end } = play.player(0).plans[0];
+  expect([start, end]).toEqual([R * 300_000, (R + 1) * 300_000]);
+  for (const { runtime } of play.players) expect([...runtime.refusals]).toEqual([]);
+});
+
+test('a leader that stays silent costs one view of 6 s', () => {
+  const play = twoBuyers({
+    lie: (message, { registry }) =>
+      isBlock(message, 'SEAL') && message.sender === leaderOf(registry, SEAL_VIEW) ? null : message,
+  }).until(300);
+  const next = play.registry.neighbourhood.nodes[leader(play, SEAL_VIEW + 1)].name;
+  const lines = play.transcript(STORY).split('\n');
+  expect(lines).toContain('2:10 cp1 view-skipped: view 15000 of node 2 timed out');
+  expect(lines).toContain(`2:10 ${next} proposed: SEAL in view 15001`);
+  expect(lines.filter((line) => line.includes('committed'))).toHaveLength(5);
+});
+
+test('with one of four silent the others go on, round after round, and it catches up when it is back', () => {
+  const play = new Neighbours();
+  play.kill(2);
+  play.rounds(4);
+  for (const index of [0, 1, 3]) expect(scheduled(play, index)).toHaveLength(4);
+  const height = play.state(0).finalNode.state.height;
+  play.restart(2);
+  play.rounds(1);
+  expect(play.state(2).finalNode.state.height).toBe(height + 2);
+  expect(play.state(2).finalNode.state.tip).toBe(play.state(0).finalNode.state.tip);
+  expect(scheduled(play, 2)).toEqual(['1004 idle 0 W']); // what was decided without it is history to it, not a plan
+});
+
+test('with two of four silent nothing is final, and nobody gets a plan', () => {
+  const play = twoBuyers();
+  play.kill(2);
+  play.kill(3);
+  play.rounds(2);
+  expect(play.players.map(({ plans }) => plans.length)).toEqual([0, 0, 0, 0, 0]);
+  expect(play.transcript(['terminated'])).toContain('4:22 cp1 terminated: round 1000 is terminated');
+});
+
+/** The leader of the first view leaves an order out of its SEAL. */
+const omits: Options['lie'] = (message, { registry }) => {
+  if (!isBlock(message, 'SEAL') || message.sender !== leaderOf(registry, SEAL_VIEW)) return message;
+  return { ...message, body: { ...message.body, carried: message.body.carried.slice(1) } };
+};
+
+test('predicate R: a SEAL that leaves out an order which I held in time gets no vote of mine', () => {
+  const play = twoBuyers({ lie: omits }).until(300);
+  expect(refused(play, 'refused-choice')).toContain(
+    'cp1: SEAL of view 15000 leaves out 1 better or earlier statements',
+  );
+  expect(scheduled(play, 0)).toEqual(['1000 charge 7000 W']);
+  expect(scheduled(play, 1)).toEqual(['1000 charge 11000 W']);
+});
+
+test('mutant: without R the omitted order is really lost', () => {
+  const play = twoBuyers({ lie: omits });
+  forget(play, 'heldAtOrders');
+  play.until(300);
+  expect(refused(play, 'refused-choice')).toEqual([]);
+  const powers = [...scheduled(play, 0), ...scheduled(play, 1)];
+  expect(powers.filter((line) => line.includes('charge'))).toHaveLength(1);
+});
+
+const byBenefit = (instance: Instance): PlanAhead[] =>
+  [atOnce(instance), later(instance)].sort((a, b) =>
+    evaluate(instance, a).pfInt < evaluate(instance, b).pfInt ? -1 : 1,
+  );
+const best = (instance: Instance): PlanAhead => byBenefit(instance)[0];
+
+/** The state on whose SEAL the node's round stands. */
+function sealed(state: ProtocolState): ProtocolState['finalNode']['state'] {
+  const node = [...state.nodes.values()].find((other) => other.state.sealRound === R && other.state.instance !== null);
+  return node!.state;
+}
+
+/** The leader of the first SCHEDULE view proposes a poor plan of its own, honestly computed. */
+const proposesWorse: Options['lie'] = (message, play) => {
+  if (!isBlock(message, 'SCHEDULE') || message.view !== SCHEDULE_VIEW) return message;
+  const { instance, seal } = sealed(play.state(message.sender));
+  const worst = byBenefit(instance!)[1];
+  const body = headerOf(seal, worst, evaluate(instance!, worst));
+  const header = play.sign<Header>({ epoch: 0, round: R, view: 0, sender: message.sender, body });
+  return { ...message, body: { ...message.body, carried: [header] } };
+};
+
+test('predicate R: a SCHEDULE worse than the header which I held at T_lock gets no vote of mine', () => {
+  const play = twoBuyers({ solve: best, lie: proposesWorse }).until(300);
+  expect(refused(play, 'refused-choice')).toContain(
+    'cp1: SCHEDULE of view 15004 leaves out 1 better or earlier statements',
+  );
+  expect(play.transcript(['committed'])).toContain('3:22 cp1 committed');
+});
+
+test('mutant: without R the worse schedule is committed', () => {
+  const honest = twoBuyers({ solve: best }).until(300);
+  const play = twoBuyers({ solve: best, lie: proposesWorse });
+  forget(play, 'heldAtLock');
+  play.until(300);
+  const lambdaOf = ({ players }: Neighbours): number =>
+    (players[0].finals[1].block.body.carried[0].body as Header).lambda;
+  expect(play.transcript(['committed'])).toContain('3:16 cp1 committed');
+  expect(lambdaOf(play)).toBeLessThan(lambdaOf(honest));
+});
+
+test('a wrong lambda, or any other wrong figure, is refused by all, wherever it appears', () => {
+  const lies: Partial<Header>[] = [{ lambda: 2 ** 48 }, { pfInt: 0n }, { net_W: 0 }, { operations: 0 }];
+  for (const lie of lies) {
+    const play = twoBuyers({
+      lie: (message) =>
+        message.body.type === 'HEADER' ? ({ ...message, body: { ...message.body, ...lie } } as Unsigned) : message,
+    }).until(300);
+    // Everyone's header lies on the wire, so everyone refuses everyone's, and the leader's block with its own.
+    expect(refused(play, 'refused-header').some((text) => text.includes('wrong-benefit'))).toBe(true);
+    expect(play.transcript(['committed'])).toBe('');
+  }
+});
+
+test('mutant: an audit that only looks at the plan lets each of these lies pass', () => {
+  const play = twoBuyers().until(300);
+  const chain = play.player(0).finals[0].state;
+  const header = play.player(0).finals[1].block.body.carried[0] as Signed<Header>;
+  const lazy = (told: Signed<Header>): boolean => told.body.seal === chain.seal;
+  for (const lie of [
+    { lambda: header.body.lambda + 1 },
+    { pfInt: header.body.pfInt + 1n },
+    { net_W: 1 },
+    { operations: 9 },
+  ]) {
+    const told = play.sign<Header>({ ...header, body: { ...header.body, ...lie } });
+    expect(lazy(told)).toBe(true);
+    expect(auditHeader(chain, told, play.registry, sha256)).toMatchObject({ code: 'wrong-benefit' });
+  }
+  expect(auditHeader(chain, header, play.registry, sha256)).toHaveProperty('benefit');
+});
+
+/** Everything signed that must not be contradicted was durable before it left. Returns what was not. */
+function sentTooEarly(play: Neighbours): number {
+  const durable = new Set<string>();
+  let early = 0;
+  const answers = new Set(
+    play.players.flatMap(({ said }) =>
+      said.filter(({ body }) => body.type.startsWith('SYNC')).map(({ payload }) => hex(payload)),
+    ),
+  );
+  for (const { node, what, payload } of play.journal) {
+    if (what === 'durable') durable.add(`${node}/${payload}`);
+    else if (!durable.has(`${node}/${payload}`) && !answers.has(payload)) early += 1;
+  }
+  return early;
+}
+
+/** Relayed messages of others are durable at their makers: only own words count. */
+const own = (play: Neighbours): Neighbours => {
+  const makers = new Map(
+    play.players.flatMap(({ index, said }) =>
+      said.filter(({ sender }) => sender === index).map((m) => [hex(m.payload), index]),
+    ),
+  );
+  const journal = play.journal.filter(({ node, payload, what }) => what === 'durable' || makers.get(payload) === node);
+  return Object.assign(Object.create(play) as Neighbours, { journal });
+};
+
+test('every vote, order, header, proposal and statement is durable before it is sent', () => {
+  const play = twoBuyers().rounds(2);
+  expect(play.journal.filter(({ what }) => what === 'sent').length).toBeGreaterThan(50);
+  expect(sentTooEarly(own(play))).toBe(0);
+});
+
+test('mutant: a ledger that writes a moment later is noticed', () => {
+  class LateLedger extends MemoryLedger {
+    override append(entries: readonly LedgerEntry[]): void {
+      play.clock.after(1, () => super.append(entries));
+    }
+  }
+  const play = new Neighbours();
+  play.restart(0, new LateLedger());
+  play.rounds(1);
+  expect(sentTooEarly(own(play))).toBeGreaterThan(0);
+});
+
+/** What an honest node never signs: two NOTARIZE or PROPOSE of one view, or FINAL and SKIP of the same. */
+function contradictions(said: readonly Signed[]): string[] {
+  const found: string[] = [];
+  const votes = said.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
+  for (const a of votes) {
+    if (a.body.kind === 'skip') continue;
+    for (const b of votes) {
+      const twice = b.body.kind === a.body.kind && b.view === a.view && b.body.block !== a.body.block;
+      const both = a.body.kind === 'final' && b.body.kind === 'skip' && b.view <= a.view && a.view <= b.body.to;
+      if (twice || both) found.push(`${a.body.kind} and ${b.body.kind} in view ${a.view}`);
+    }
+  }
+  const proposals = said.filter((message) => message.body.type === 'PROPOSE');
+  for (const a of proposals)
+    if (proposals.some((b) => b.view === a.view && b.id !== a.id)) found.push(`two proposals in view ${a.view}`);
+  return found;
+}
+
+/** In the second round nobody hears such messages, so that the round stays open while a node dies and comes back. */
+function deafRound(deafTo: readonly Signed['body']['type'][]): { play: Neighbours; view: number } {
+  const lost: Options['lost'] = ({ body, round, sender }, to) =>
+    round === R + 1 && sender !== to && deafTo.includes(body.type);
+  const play = new Neighbours({ lost }).rounds(1).until(30);
+  play.buy(0, 7000);
+  play.buy(1, 11_000);
+  return { play: play.until(124.4), view: firstView(R + 1, 'SEAL') };
+}
+
+/** cp1 votes for a SEAL, dies before anyone hears it, comes back with this ledger, and meets a second SEAL of that view. */
+function diesAfterVoting(ledgerAfter: (before: MemoryLedger) => MemoryLedger): string[] {
+  const { play, view } = deafRound(['VOTE']);
+  const first = play
+    .player(leader(play, view))
+    .said.find((m) => m.view === view && isBlock(m, 'SEAL')) as Signed<Block>;
+  expect(play.player(0).said.some(({ body }) => body.type === 'VOTE' && body.block === first.id)).toBe(true);
+  play.restart(0, ledgerAfter(play.player(0).ledger));
+  const carried = first.body.carried.filter((m) => m.sender !== 1);
+  const rival = play.sign<Block>({ ...first, body: { ...first.body, carried } });
+  play.hear(0, 'p2pebt/1/street/PROPOSE/x', toWire(rival));
+  play.until(134);
+  expect(play.state(0).view).toBe(view);
+  return contradictions(play.player(0).said);
+}
+
+test('a restart never votes twice', () => {
+  expect(diesAfterVoting((ledger) => ledger)).toEqual([]);
+});
+
+test('mutant: without its votes it does', () => {
+  const forgetful = (before: MemoryLedger): MemoryLedger =>
+    Object.assign(new MemoryLedger(), { blocks: before.blocks, statements: before.statements });
+  expect(diesAfterVoting(forgetful)).toEqual(
+    expect.arrayContaining([`notarize and notarize in view ${firstView(R + 1, 'SEAL')}`]),
+  );
+});
+
+/** The leader proposes, dies, and comes back without the orders of the others, which would make another SEAL. */
+function diesAfterProposing(ledgerAfter: (before: MemoryLedger) => MemoryLedger): string[] {
+  const { play, view } = deafRound(['VOTE', 'PROPOSE']);
+  const index = leader(play, view);
+  const site = play.player(4).said.find(({ body, round }) => body.type === 'SITE' && round === R + 1);
+  play.restart(index, ledgerAfter(play.player(index).ledger));
+  play.hear(index, 'p2pebt/1/street/SITE/head', toWire(site!));
+  play.until(134);
+  expect(play.state(index).view).toBe(view);
+  return contradictions(play.player(index).said);
+}
+
+test('a restart never proposes twice in a view', () => {
+  expect(diesAfterProposing((ledger) => ledger)).toEqual([]);
+});
+
+test('mutant: without its statements and votes it does', () => {
+  const forgetful = (before: MemoryLedger): MemoryLedger =>
+    Object.assign(new MemoryLedger(), { blocks: before.blocks });
+  expect(diesAfterProposing(forgetful)).toContain(`two proposals in view ${firstView(R + 1, 'SEAL')}`);
+});
+
+/** P + sum of max(a, F) of each committed round, from the blocks alone. */
+function imports_W(play: Neighbours): number[] {
+  return play.player(0).finals.flatMap(({ block, state }) => {
+    if (block.body.kind !== 'SCHEDULE') return [];
+    const nodes = play.registry.neighbourhood.nodes.map(({ safeShare_W }, node) => {
+      const own_W = state.allocations.filter((a) => a.round === block.round && a.node === node);
+      return Math.max(
+        safeShare_W,
+        own_W.reduce((sum, { allocated_W }) => sum + allocated_W, 0),
+      );
+    });
+    return [60_000 + nodes.reduce((sum, power) => sum + power, 0)];
+  });
+}
+
+const NARROW = { capacity_W: 80_000 };
+
+test('never over capacity: three orders of 11 kW share a limit that admits one, and no one waits for ever', () => {
+  const play = new Neighbours({ changes: NARROW }).until(30);
+  for (const index of [0, 1, 2]) play.buy(index, 11_000);
+  play.rounds(4);
+  const charging = [0, 1, 2].flatMap((index) => scheduled(play, index)).filter((line) => line.includes('charge'));
+  expect(charging.sort()).toEqual(['1000 charge 11000 W', '1001 charge 11000 W', '1002 charge 11000 W']);
+  expect(Math.max(...imports_W(play))).toBeLessThanOrEqual(80_000);
+});
+
+test('a header that breaks the limit is refused; mutant: the same orders under a wide limit pass it', () => {
+  const greedy = (instance: Instance): PlanAhead => ({ ...atOnce(instance), orders: instance.pending.map(() => 0) });
+  for (const [changes, passes] of [
+    [NARROW, false],
+    [{}, true],
+  ] as const) {
+    const play = new Neighbours({ changes, solve: greedy }).until(30);
+    for (const index of [0, 1, 2]) play.buy(index, 11_000);
+    play.rounds(1);
+    expect(play.transcript(['committed']) !== '').toBe(passes);
+    expect(refused(play, 'refused-header').some((text) => text.includes('infeasible, capacity'))).toBe(!passes);
+    if (passes) expect(Math.max(...imports_W(play))).toBeGreaterThan(80_000);
+  }
+});
+
+test('an order runs after two rounds at the latest, whatever the candidates would like', () => {
+  const play = twoBuyers({ solve: later }).rounds(4);
+  expect(scheduled(play, 0).filter((line) => line.includes('charge'))).toEqual(['1002 charge 7000 W']);
+  const chain = play.player(0).finals.find(({ block }) => isBlock(block, 'SEAL') && block.round === R + 2)!.state;
+  const never = { ...later(chain.instance!), orders: chain.instance!.pending.map(() => 1) };
+  const body = headerOf(chain.seal, never, evaluate(chain.instance!, never));
+  const header = play.sign<Header>({ epoch: 0, round: R + 2, view: 0, sender: 0, body });
+  expect(auditHeader(chain, header, play.registry, sha256)).toMatchObject({ code: 'infeasible', detail: /^must-run/ });
+});
+
+test('waiting counts sealed rounds: a round without a SCHEDULE ages an order, a round without a SEAL does not', () => {
+  const ages = (kinds: Readonly<Record<number, Block['kind']>>): number[] => {
+    const play = twoBuyers({
+      solve: later,
+      lost: (message) => message.body.type === 'PROPOSE' && kinds[message.round] === message.body.kind,
+    }).rounds(4);
+    const seals = play.player(0).finals.filter(({ block }) => isBlock(block, 'SEAL'));
+    return seals.map(({ state }) => state.pending.find(({ order }) => order.sender === 0)?.age ?? -1);
+  };
+  expect(ages({})).toEqual([0, 1, 2, -1]);
+  expect(ages({ [R + 1]: 'SCHEDULE' })).toEqual([0, 1, 2, -1]);
+  expect(ages({ [R + 1]: 'SEAL' })).toEqual([0, 1, 2]); // rounds 1000, 1002, 1003
+});
+
+test('a schedule that is final after T_act is history, not a plan', () => {
+  const late = (message: Signed): boolean =>
+    message.body.type === 'VOTE' && message.body.kind === 'final' && kindOfView(message.view) === 'SCHEDULE';
+  const play = twoBuyers({ delay_ms: (message) => (late(message) && message.round === R ? 80_000 : 50) }).until(300);
+  expect(
+    play
+      .transcript(['terminated', 'committed-late'])
+      .split('\n')
+      .filter((line) => line.includes('cp1')),
+  ).toEqual([
+    '4:22 cp1 terminated: round 1000 is terminated: no schedule was agreed in time',
+    expect.stringMatching(/^4:36 cp1 committed-late: block 2 schedules round 1000: .*, too late to act on$/),
+  ]);
+  expect(play.players.map(({ plans }) => plans.length)).toEqual([0, 0, 0, 0, 0]);
+  play.rounds(1);
+  expect(scheduled(play, 0)).toEqual(['1001 idle 0 W']);
+});
+
+test('an outage of the bus longer than any memory of votes ends within a round of its end', () => {
+  const rounds = 70; // more than the 64 ranges that are kept of one voter
+  const down = (play: Neighbours): boolean => play.deciding > R && play.deciding <= R + rounds;
+  const play = new Neighbours({
+    changes: { roundTime_s: 60 },
+    lost: (message, to, of) => to !== message.sender && down(of),
+  });
+  play.rounds(1 + rounds);
+  expect(play.state(0).finalNode.state.scheduleRound).toBe(R);
+  play.rounds(2);
+  expect(play.state(0).finalNode.state.scheduleRound).toBe(R + rounds + 2);
+  for (const { said } of play.players) expect(contradictions(said)).toEqual([]);
+});
+
+test('the head meter silent for three rounds is bridged; then no round is sealed until it speaks again', () => {
+  const play = new Neighbours({ lost: ({ body, round }) => body.type === 'SITE' && round > R && round <= R + 5 });
+  play.rounds(8);
+  expect(play.player(0).plans.map(({ round }) => round)).toEqual([R, R + 1, R + 2, R + 3, R + 6, R + 7]);
+});
+
+test('a head meter that was exchanged starts anew: its registers went back, and trading goes on', () => {
+  const play = new Neighbours().rounds(2);
+  play.head_Wh = -900_000;
+  play.rounds(3);
+  expect(play.player(0).plans.map(({ round }) => round)).toEqual([R, R + 1, R + 2, R + 3, R + 4]);
+  const known = play.state(0).finalNode.state.rounds.filter(({ theta_W }) => theta_W !== undefined);
+  expect(known.map(({ theta_W }) => theta_W)).toEqual(known.map(() => 60_000));
+});

@@ -1,0 +1,218 @@
+/**
+ * Settlement: whatever the registers do (gaps, resets, energy against the plan), the rows of a charge point sum to what
+ * its registers moved, to the watt-hour; on single statements and on a chain of SEALs. Mutants lose energy and are seen.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { emptyChronicle, record, unbalanced } from '../../firmware/chronicle.ts';
+import { applyBlock } from '../../firmware/protocol/block.ts';
+import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
+import type { MeterStatement, Signed, Site } from '../../firmware/protocol/messages.ts';
+import { planOf } from '../../firmware/protocol/plan.ts';
+import { firstView } from '../../firmware/protocol/round.ts';
+import { sealBlock } from '../../firmware/protocol/seal.ts';
+import { type Allocation, type SettlementRow, settle } from '../../firmware/protocol/settlement.ts';
+import { registry, sign } from '../vectors/messages.ts';
+import { sha256 } from './protocol-driver.ts';
+
+const R = 1000;
+const total_J = (rows: readonly SettlementRow[]): number => rows.reduce((sum, { metered_J }) => sum + metered_J, 0);
+
+const energy = fc.integer({ min: -2000, max: 2000 });
+const statement = (round: number, net_Wh: number): Signed<MeterStatement> => {
+  const imported_Wh = 9000 + Math.max(0, net_Wh);
+  const exported_Wh = 9000 + Math.max(0, -net_Wh);
+  const before = { importedBefore_Wh: 9000, exportedBefore_Wh: 9000 };
+  return sign(0, { type: 'METER', ...before, imported_Wh, exported_Wh, mode: 'lease' }, { round });
+};
+const allocation = fc
+  .record({ back: fc.nat(4), node: fc.nat(1), allocated_W: fc.integer({ min: -11_000, max: 11_000 }) })
+  .map(
+    ({ back, node, allocated_W }): Allocation => ({
+      round: R - back,
+      node,
+      order: `order of ${R - back}`,
+      ordered_W: 11_000,
+      allocated_W,
+    }),
+  );
+
+/** The rows of one statement, by a rule given; true when they hold what they must. */
+function holds(rule: typeof settle, net_Wh: number, gap: number, allocations: readonly Allocation[]): boolean {
+  const before = { round: R - gap, imported_Wh: 9000, exported_Wh: 9000 };
+  const rows = rule(statement(R, net_Wh), before, allocations, 300);
+  const own = allocations.filter(({ node, round }) => node === 0 && round > R - gap);
+  return (
+    total_J(rows) === net_Wh * 3600 &&
+    rows.filter(({ order }) => order !== null).length === own.length &&
+    rows.every(
+      ({ order, allocated_J, metered_J }) =>
+        order === null || (Math.abs(metered_J) <= Math.abs(allocated_J) && metered_J * allocated_J >= 0),
+    )
+  );
+}
+const cases = fc.tuple(energy, fc.integer({ min: 1, max: 4 }), fc.array(allocation, { maxLength: 5 }));
+
+test('property: the rows of a statement sum to its registers, and no order gets more than its share', () => {
+  fc.assert(fc.property(cases, ([net_Wh, gap, allocations]) => holds(settle, net_Wh, gap, allocations)));
+});
+
+test.each<[string, typeof settle]>([
+  ['forgets what no order covers', (...args) => settle(...args).filter(({ order }) => order !== null)],
+  [
+    'gives each order its allocation, metered or not',
+    (...args) => settle(...args).map((row) => ({ ...row, metered_J: row.allocated_J })),
+  ],
+  [
+    'rounds to kWh',
+    (...args) => settle(...args).map((row) => ({ ...row, metered_J: Math.round(row.metered_J / 3.6e6) * 3.6e6 })),
+  ],
+  [
+    'settles the allocations of another round',
+    (s, b, allocations, t) =>
+      settle(
+        s,
+        b,
+        allocations.map((a) => ({ ...a, round: a.round - 1 })),
+        t,
+      ),
+  ],
+])('mutant: a settlement that %s is noticed', (_what, mutant) => {
+  expect(
+    fc
+      .sample(cases, { numRuns: 200, seed: 1 })
+      .every(([net_Wh, gap, allocations]) => holds(mutant, net_Wh, gap, allocations)),
+  ).toBe(false);
+});
+
+test("several orders: the first takes what it was given, the rest of the energy is nobody's", () => {
+  const of = (order: string, allocated_W: number): Allocation => ({
+    round: R,
+    node: 0,
+    order,
+    ordered_W: 6000,
+    allocated_W,
+  });
+  const rows = settle(
+    statement(R, 700),
+    { round: R - 1, imported_Wh: 9000, exported_Wh: 9000 },
+    [of('a', 6000), of('b', 1200)],
+    300,
+  );
+  expect(rows.map(({ order, allocated_J, metered_J }) => `${order} ${allocated_J / 3600} ${metered_J / 3600}`)).toEqual(
+    ['a 500 500', 'b 100 100', 'null 0 100'],
+  );
+});
+
+interface Move {
+  readonly silent: boolean;
+  readonly reset: boolean;
+  readonly drawn_Wh: number;
+  readonly fed_Wh: number;
+}
+const move = fc.record({
+  silent: fc.boolean(),
+  reset: fc.integer({ min: 0, max: 9 }).map((dice) => dice === 0),
+  drawn_Wh: fc.nat(2000),
+  fed_Wh: fc.nat(2000),
+});
+
+/** Plays the registers of two charge points over a chain of SEALs; what they really moved in stated rounds, Wh. */
+function chainOf(moves: readonly (readonly Move[])[], meddle: (state: ChainState) => ChainState = (state) => state) {
+  const chronicle = emptyChronicle();
+  let chain = genesisState(registry);
+  const meters = [0, 1].map(() => ({ imported_Wh: 500, exported_Wh: 500 }));
+  const told = [0, 1].map(() => ({ imported_Wh: 500, exported_Wh: 500 }));
+  const moved_Wh = [0, 0];
+  moves.forEach((both, i) => {
+    const round = R + i;
+    const said: Signed<MeterStatement>[] = [];
+    both.forEach(({ silent, reset, drawn_Wh, fed_Wh }, node) => {
+      if (reset) {
+        meters[node] = { imported_Wh: 0, exported_Wh: 0 };
+        told[node] = { imported_Wh: 0, exported_Wh: 0 }; // the first reading of the new device
+      }
+      meters[node] = {
+        imported_Wh: meters[node].imported_Wh + drawn_Wh,
+        exported_Wh: meters[node].exported_Wh + fed_Wh,
+      };
+      if (silent && !reset) return;
+      const before = { importedBefore_Wh: told[node].imported_Wh, exportedBefore_Wh: told[node].exported_Wh };
+      said.push(sign(node, { type: 'METER', ...before, ...meters[node], mode: 'lease' }, { round: round - 2 }));
+      told[node] = meters[node];
+    });
+    const site = sign<Site>(
+      4,
+      { type: 'SITE', takenAt_ms: 0, imported_Wh: 60 * i, exported_Wh: 0, power_W: 1 },
+      { round },
+    );
+    const body = sealBlock(chain.tip, { orders: [], site, meters: said });
+    const block = sign(2, body, { round, view: firstView(round, 'SEAL') });
+    const next = applyBlock(chain, block, registry, sha256);
+    if (isRefusal(next)) throw new Error(`${next.code}, ${next.detail}`);
+    for (const { sender, body: to } of said) {
+      const from = chain.registers[sender];
+      const back = from === null || to.imported_Wh < from.imported_Wh || to.exported_Wh < from.exported_Wh;
+      const start_Wh = back ? to.importedBefore_Wh - to.exportedBefore_Wh : from.imported_Wh - from.exported_Wh;
+      moved_Wh[sender] += to.imported_Wh - to.exported_Wh - start_Wh;
+    }
+    chain = next;
+    record(chronicle, block, meddle(next), 3);
+  });
+  return { chronicle, moved_Wh };
+}
+const rounds = fc.array(fc.tuple(move, move), { minLength: 1, maxLength: 12 });
+
+test('property: over a chain with gaps and exchanged meters, what is settled is what the registers moved', () => {
+  fc.assert(
+    fc.property(rounds, (moves) => {
+      const { chronicle, moved_Wh } = chainOf(moves);
+      expect(unbalanced(chronicle, registry)).toEqual([]);
+      for (const node of [0, 1])
+        expect(total_J(chronicle.settlement.filter((row) => row.node === node))).toBe(moved_Wh[node] * 3600);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('mutant: a chain that settles one joule too much is noticed', () => {
+  const generous = (state: ChainState): ChainState => ({
+    ...state,
+    settled: state.settled.map((row) => ({ ...row, metered_J: row.metered_J + 1 })),
+  });
+  const { chronicle } = chainOf(
+    [
+      [
+        { silent: false, reset: false, drawn_Wh: 9, fed_Wh: 0 },
+        { silent: true, reset: false, drawn_Wh: 0, fed_Wh: 0 },
+      ],
+    ],
+    generous,
+  );
+  expect(unbalanced(chronicle, registry)).toHaveLength(1);
+});
+
+test("a plan is this node's share of the committed schedule, and nothing else", () => {
+  const share = (round: number, node: number, order: string, allocated_W: number): Allocation => ({
+    round,
+    node,
+    order,
+    ordered_W: 0,
+    allocated_W,
+  });
+  const chain: ChainState = {
+    ...genesisState(registry),
+    height: 12,
+    scheduleRound: R,
+    allocations: [
+      share(R - 1, 0, 'old', 9000),
+      share(R, 0, 'a', 3000),
+      share(R, 0, 'b', 4000),
+      share(R, 1, 'c', -5000),
+    ],
+  };
+  const common = { round: R, block: 12, start: 300_000 * R, end: 300_000 * (R + 1) };
+  expect(planOf(chain, 0, 300_000)).toEqual({ ...common, direction: 'charge', power: 7000, orders: ['a', 'b'] });
+  expect(planOf(chain, 1, 300_000)).toEqual({ ...common, direction: 'discharge', power: 5000, orders: ['c'] });
+  expect(planOf(chain, 2, 300_000)).toEqual({ ...common, direction: 'idle', power: 0, orders: [] });
+});

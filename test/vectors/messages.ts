@@ -1,0 +1,122 @@
+/**
+ * One message of every type with its canonical bytes, id and signature, for whoever writes another implementation.
+ * Frozen in messages.json; `node test/vectors/messages.ts --write` makes it anew after a change of the protocol version.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import {
+  type Body,
+  payloadOf,
+  type Signed,
+  signed,
+  toSign,
+  toWire,
+  type Unsigned,
+} from '../../firmware/protocol/messages.ts';
+import { makeRegistry } from '../../firmware/protocol/registry.ts';
+import { hex, neighbourhoodOf, sha256, signerOf } from '../unit/protocol-driver.ts';
+
+export const registry = makeRegistry(neighbourhoodOf(4), sha256);
+
+export function sign<B extends Body>(sender: number, body: B, place: Partial<Unsigned> = {}): Signed<B> {
+  const message = { epoch: 0, round: 1000, view: 0, sender, ...place, body };
+  const payload = Uint8Array.from(payloadOf(message, registry.tag)); // cborg may give a Buffer
+  return signed(message, payload, signerOf(sender).sign(toSign(payload)), sha256);
+}
+
+const order = sign(0, {
+  type: 'ORDER',
+  ref: 0,
+  connector: 0,
+  side: 'buy',
+  price: 25_000,
+  power_W: 7000,
+  maxWait_rounds: 2,
+  divisible: true,
+  minimum_W: 1380,
+});
+const site = sign(4, {
+  type: 'SITE',
+  takenAt_ms: 299_700_000,
+  imported_Wh: 1_005_000,
+  exported_Wh: 12,
+  power_W: -1500,
+});
+const meter = sign(
+  1,
+  {
+    type: 'METER',
+    importedBefore_Wh: 50_000,
+    exportedBefore_Wh: 7,
+    imported_Wh: 50_583,
+    exported_Wh: 7,
+    mode: 'lease',
+  },
+  { round: 998 },
+);
+const seal = sign(
+  2,
+  { type: 'PROPOSE', kind: 'SEAL', parent: registry.genesis, carried: [order, site, meter] },
+  { view: 15_000 },
+);
+const header = sign(3, {
+  type: 'HEADER',
+  seal: seal.id,
+  lambda: 46_325_703_869,
+  pfInt: 2n ** 70n + 1n,
+  net_W: 7000,
+  operations: 1,
+  plan: {
+    orders: [0, [1380, 0, 5620]],
+    shares: [{ buy_ppm: [1_000_000, 0, 0], sell_ppm: [0, 250_000, 750_000] }],
+  },
+});
+const schedule = sign(3, { type: 'PROPOSE', kind: 'SCHEDULE', parent: seal.id, carried: [header] }, { view: 15_004 });
+const carry = sign(0, { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [] }, { view: 15_005 });
+const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
+const final = sign(1, { type: 'VOTE', kind: 'final', to: 15_000, block: seal.id }, { view: 15_000 });
+const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 15_003, block: '' }, { view: 15_001 });
+const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41 });
+const page = sign(2, {
+  type: 'SYNC_RES',
+  to: 0,
+  height: 0,
+  blocks: [{ block: seal, votes: [final] }],
+  pending: [schedule, notarize, skip],
+});
+
+export const messages = { order, site, meter, header, seal, schedule, carry, notarize, final, skip, request, page };
+
+/** Fields as JSON; messages inside messages stand as their id, whole numbers beyond 2^53 as text. */
+const readable = (message: Unsigned): unknown =>
+  JSON.parse(
+    JSON.stringify(
+      { epoch: message.epoch, round: message.round, view: message.view, sender: message.sender, body: message.body },
+      (_key, value) =>
+        typeof value === 'bigint'
+          ? `${value}`
+          : value?.payload instanceof Uint8Array || value?.signature
+            ? { message: value.id }
+            : value,
+    ),
+  );
+
+export const vectors = () => ({
+  about:
+    'P2PEBT/1. id = SHA-256("P2PEBT/1" || payload); signature = ed25519 over "P2PEBT/1" || payload; wire = CBOR [payload, signature]',
+  genesis: registry.genesis,
+  tag: hex(registry.tag),
+  publicKeys: registry.publicKeys.map(hex),
+  messages: Object.entries(messages).map(([name, message]) => ({
+    name,
+    fields: readable(message),
+    payload: hex(message.payload),
+    id: message.id,
+    signature: hex(message.signature),
+    wire: hex(toWire(message)),
+  })),
+});
+
+const FILE = new URL('messages.json', import.meta.url);
+export const frozen = (): ReturnType<typeof vectors> => JSON.parse(readFileSync(FILE, 'utf8'));
+
+if (process.argv.includes('--write')) writeFileSync(FILE, `${JSON.stringify(vectors(), null, 1)}\n`);
