@@ -4,8 +4,9 @@
  * for nobody: not for a device, not for the consensus.
  */
 import { channel } from 'node:diagnostics_channel';
+import { z } from 'zod';
 import type { Connector, ConnectorStatus, Meter, MeterReading, RelayBank } from '../hal/ports.ts';
-import { type Millis, millis, type UnixMillis, unixMillis, type WattHours, wattHours } from '../hal/units.ts';
+import { type Millis, millis, type UnixMillis, unixMillis, type WattHours, wattHours, watts } from '../hal/units.ts';
 import type { ChargePointConfig } from './config.ts';
 import { advise } from './control/agent.ts';
 import { defaultRules } from './control/arbiter.ts';
@@ -22,7 +23,17 @@ import type { Plan } from './protocol/plan.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
 import { LEAST_PAUSE_WALL_ms, type Sense, startSense } from './sense.ts';
-import { assumed, begin, FACT, metered, OWNER_SPEAKS_WITHIN_ms, revive, type Session, stated } from './session.ts';
+import {
+  assumed,
+  begin,
+  FACT,
+  metered,
+  OWNER_SPEAKS_WITHIN_ms,
+  parsed,
+  revive,
+  type Session,
+  stated,
+} from './session.ts';
 
 export interface Devices {
   readonly meter: Meter;
@@ -48,8 +59,8 @@ export interface ChargePoint {
   status(): ChargePointStatus;
   adopt(plan: Plan): void;
   owner(request: OwnerRequest): OwnerReply;
-  /** Opens every contact and lets go of the devices. */
-  stop(): Promise<void>;
+  /** Opens every contact and lets go of the devices. False when a contact was not seen open. */
+  stop(): Promise<boolean>;
 }
 
 /** One turn of the control loop: its lateness against its schedule, and its length, ms of the wall. */
@@ -78,6 +89,8 @@ const CYCLE_ms = 500;
 const LEASE_ms = 10_000;
 /** On a fast bench the lease must still outlast the hiccups of a busy machine. */
 const LEASE_LEAST_WALL_ms = 500;
+/** How long a stop may take to see the contacts open, wall. */
+const STOP_WALL_ms = 2_000;
 /** Silence after which a device's last answer is no longer shown as the present. */
 const SHOWN_ms = 10_000;
 /** Part of the interval before which no order is placed: the plan in force is then known. */
@@ -87,11 +100,25 @@ const LARGEST_BATTERY = wattHours(150_000);
 const TOLD_FACT = 'told';
 const CONTACTS_FACT = 'contacts';
 
-interface Told {
-  readonly round: number;
-  readonly imported_Wh: number;
-  readonly exported_Wh: number;
-}
+const PLANS_FACT = 'plans';
+
+const whole = z.int();
+const toldShape = z.strictObject({ round: whole, imported_Wh: whole, exported_Wh: whole });
+type Told = z.infer<typeof toldShape>;
+const planShape = z.strictObject({
+  round: whole,
+  block: whole,
+  start: whole.transform(unixMillis),
+  end: whole.transform(unixMillis),
+  direction: z.enum(['charge', 'discharge', 'idle']),
+  power: whole.transform(watts),
+  orders: z.array(z.string()),
+});
+
+/** Facts of another version count as none: energy is then counted from the next reading, and the fallback rules. */
+const reviveTold = (fact: string | undefined): Told | null => toldShape.safeParse(parsed(fact)).data ?? null;
+const revivePlans = (fact: string | undefined): readonly Plan[] =>
+  z.array(planShape).safeParse(parsed(fact)).data ?? [];
 
 export function startChargePoint(parts: ChargePointParts): ChargePoint {
   const { config, devices, clock, ledger, runtime } = parts;
@@ -115,13 +142,16 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   let state = boot(ledger.recall(CONTACTS_FACT), { now: clock.monotonic(), utc: clock.now() });
   let kept = '';
   let decision: Decision | null = null;
-  let plans: Plan[] = [];
+  // What was adopted in time survives a restart; recomputed from the chain, a late FINAL would look the same.
+  let plans: readonly Plan[] = revivePlans(ledger.recall(PLANS_FACT)).filter(({ end }) => end > clock.now());
   let session = revive(ledger.recall(FACT));
+  let seenGone = false;
   let override: Override = 'none';
   let observed: readonly [Observed, Observed] = ['unknown', 'unknown'];
   let observedAt: Millis | null = null;
   let drivenAt: Millis | null = null;
   let offered: { readonly limit: Decision['offer']; readonly at: Millis } | null = null;
+  let offering = false;
   let relayTrouble: string | null = null;
   let stopping = false;
   const stop = new AbortController();
@@ -145,7 +175,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     if (runtime.state.deciding < 0) return;
     const round = Math.floor(reading.takenAt / round_ms) - 1;
     const fact = ledger.recall(TOLD_FACT);
-    const told = fact === undefined ? null : (JSON.parse(fact) as Told);
+    const told = reviveTold(fact);
     if (told !== null && told.round >= round) return;
     const { imported: imported_Wh, exported: exported_Wh } = reading;
     ledger.remember(TOLD_FACT, JSON.stringify({ round, imported_Wh, exported_Wh } satisfies Told));
@@ -166,7 +196,10 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
 
   function onStatus(status: ConnectorStatus): void {
     const reading = meter.last?.value;
-    if (status.pilot === 'A') return setSession(null);
+    // Once is a disturbed frame or a wiggled plug; the vehicle is gone when it is gone twice in a row.
+    const gone = status.pilot === 'A' && seenGone;
+    seenGone = status.pilot === 'A';
+    if (gone) return setSession(null);
     if (reading === undefined || !['B', 'C', 'D'].includes(status.pilot)) return;
     if (session === null) return setSession(begin(reading, clock.now()));
     if (session.need === null && clock.now() - session.since > OWNER_SPEAKS_WITHIN_ms) {
@@ -242,6 +275,17 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     offered = { limit, at: now };
   }
 
+  /** One at a time: an offer consists of several exchanges, and two of them must not interleave. */
+  async function keepOffer(limit: Decision['offer']): Promise<void> {
+    offering = true;
+    try {
+      await offer(limit);
+    } catch {
+      offered = null; // its own poller tells the trouble
+    }
+    offering = false;
+  }
+
   async function cycle(): Promise<void> {
     const now = clock.now();
     plans = plans.filter((plan) => plan.end > now - round_ms);
@@ -261,9 +305,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     } catch (error) {
       relayTrouble = (error as Error).message;
     }
-    offer(decision.offer).catch(() => {
-      offered = null; // its own poller tells the trouble
-    });
+    if (!offering) void keepOffer(decision.offer);
     placeOrder();
     parts.changed();
   }
@@ -322,6 +364,23 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     return plan.direction === 'charge' ? energy_Wh : -energy_Wh;
   }
 
+  /** Opens the contacts and looks until all are seen open or the time is over. Unknown is not open. */
+  async function openAll(): Promise<boolean> {
+    const until = performance.now() + STOP_WALL_ms;
+    const open = Array.from({ length: devices.relays.size }, () => 'open' as const);
+    while (performance.now() < until) {
+      try {
+        await devices.relays.drive(open, millis(LEASE_LEAST_WALL_ms), AbortSignal.timeout(STOP_WALL_ms));
+        const seen = await devices.relays.observe(AbortSignal.timeout(STOP_WALL_ms));
+        if (seen.every((contact) => contact === 'open')) return true;
+      } catch {
+        // tried again until the time is over
+      }
+      await new Promise((resolve) => setTimeout(resolve, LEAST_PAUSE_WALL_ms));
+    }
+    return false;
+  }
+
   let dueWall_ms = performance.now();
   let running: Promise<void> = Promise.resolve();
   let cancel = (): void => undefined;
@@ -355,6 +414,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     }),
     adopt(plan) {
       plans = [...plans.filter(({ round }) => round !== plan.round), plan];
+      ledger.remember(PLANS_FACT, JSON.stringify(plans));
     },
     owner(request) {
       if (request.kind === 'clear-weld') {
@@ -384,12 +444,13 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
       await running;
       meter.stop();
       connector.stop();
-      // Cold if possible: withdraw the offer, then open. The lease opens the contacts even if this fails.
-      await devices.connector.offer('none', AbortSignal.timeout(1000)).catch(() => undefined);
-      const open = Array.from({ length: devices.relays.size }, () => 'open' as const);
-      await devices.relays.drive(open, millis(LEASE_LEAST_WALL_ms), AbortSignal.timeout(1000)).catch(() => undefined);
+      // The offer first, then the contacts, read back. The lease opens them even if all of this fails.
+      while (offering) await new Promise((resolve) => setTimeout(resolve, 5));
+      await devices.connector.offer('none', AbortSignal.timeout(STOP_WALL_ms)).catch(() => undefined);
+      const opened = await openAll();
       stop.abort();
       await Promise.allSettled([devices.meter.close(), devices.connector.close(), devices.relays.close()]);
+      return opened;
     },
   };
 }

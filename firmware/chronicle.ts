@@ -2,6 +2,7 @@
  * The chronicle: what the final chain tells people. Fed block by block, by a running node and by `ledger show` alike,
  * so that the page and the ledger can never tell different stories. Floats only here, at the end, for display.
  */
+import { siteEffect_W } from './protocol/benefit/instance.ts';
 import type { ChainState } from './protocol/chain.ts';
 import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
 import type { Registry } from './protocol/registry.ts';
@@ -51,6 +52,7 @@ export interface Chronicle {
   firstRound: number;
   /** Rounds with a final schedule. */
   committed: number;
+  /** Of every order placed, served or not. */
   ordered_J: number;
   allocated_J: number;
   metered_J: number;
@@ -112,6 +114,10 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
   for (const message of block.body.carried) {
     if (message.body.type === 'ORDER') {
       chronicle.orders.set(message.id, { order: message as Signed<Order>, executed: null, expired: false });
+      if (state.instance !== null) {
+        const effect_W = siteEffect_W(state.instance, message.body.side, message.body.power_W);
+        chronicle.ordered_J += Math.abs(effect_W) * state.instance.roundTime_s;
+      }
     }
     if (message.body.type === 'METER') {
       const { imported_Wh, exported_Wh } = message.body;
@@ -132,7 +138,6 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
   for (const row of state.settled) {
     chronicle.settlement.push(row);
     addEnergy(chronicle, row.node, 0, row.metered_J);
-    chronicle.ordered_J += Math.abs(row.ordered_J);
     chronicle.allocated_J += Math.abs(row.allocated_J);
     chronicle.metered_J += Math.abs(row.metered_J);
   }

@@ -34,6 +34,10 @@ export function startHeadMeter(meter: Meter, period: Millis, clock: Clock, runti
     const offset = reading.takenAt - decisionStart(round, round_ms);
     if (start?.round !== round && offset >= 0 && offset < BEGINS_WITHIN * round_ms) start = { round, reading };
     if (start?.round !== round || sent >= round || offset < SENT_AT * round_ms) return;
+    if (reading.imported < start.reading.imported || reading.exported < start.reading.exported) {
+      start = null; // the meter was exchanged: this interval has no beginning any more
+      return;
+    }
     sent = round;
     const energy_Wh = reading.imported - start.reading.imported - (reading.exported - start.reading.exported);
     const elapsed_ms = reading.takenAt - start.reading.takenAt;

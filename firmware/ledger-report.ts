@@ -15,7 +15,7 @@ import type { Neighbourhood } from './protocol/genesis.ts';
 import type { Block, Signed } from './protocol/messages.ts';
 import { makeRegistry, type Registry } from './protocol/registry.ts';
 import { isFinalCertificate } from './protocol/step.ts';
-import { openVotes } from './runtime.ts';
+import { openVotes, votesOf } from './runtime.ts';
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
@@ -33,7 +33,7 @@ export function replay(registry: Registry, blocks: readonly FinalBlock[], verify
   let chain = genesisState(registry);
   let uncertified = 0;
   const fail = (height: number, what: string): Replay => ({ registry, chronicle, fault: `block ${height}: ${what}` });
-  for (const row of blocks) {
+  for (const [index, row] of blocks.entries()) {
     const opened = openBlock(gate, row, verify);
     if (typeof opened === 'string') return fail(row.height, opened);
     if (row.height !== chain.height + 1) return fail(row.height, `it follows block ${chain.height}`);
@@ -50,8 +50,7 @@ export function replay(registry: Registry, blocks: readonly FinalBlock[], verify
         return fail(row.height, 'its FINAL votes are not those of a quorum');
       uncertified = 0;
     }
-    const count = row.certificate === null ? 0 : (decode(row.certificate) as unknown[]).length;
-    record(chronicle, opened, chain, count);
+    record(chronicle, opened, chain, votesOf(blocks, index));
   }
   const fault = uncertified > 0 ? `the last ${uncertified} blocks have no FINAL votes of a quorum behind them` : null;
   return { registry, chronicle, fault };

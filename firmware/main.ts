@@ -28,14 +28,16 @@ import type { OwnerReply, OwnerRequest } from './page/owner.ts';
 import { type PageOptions, type PageServer, startPageServer } from './page/server.ts';
 import type { AheadRow } from './page/view.ts';
 import type { Clock } from './ports.ts';
+import type { Plan } from './protocol/plan.ts';
 import { makeRegistry } from './protocol/registry.ts';
 import { wakeEachRound } from './round-waker.ts';
 import { createRuntime } from './runtime.ts';
 import { solve } from './solver/solve.ts';
 import { aheadOf, VERSION, viewOf } from './viewer.ts';
 
-/** The solver's time in the round's solving slot; past it the best plan found so far is taken. */
-const SOLVE_WALL_ms = 1_000;
+/** The solver's time; past it the best plan found so far is taken. It shares the thread with the control of the contacts,
+ * so it stays well under the shortest lease (500 ms of wall on a fast bench). */
+const SOLVE_WALL_ms = 150;
 
 /** One bus per address: several units on one serial line share its queue. */
 class Buses {
@@ -103,6 +105,8 @@ export async function runController(config: Config): Promise<void> {
   let ahead: AheadRow[] = [];
   let chargePoint: ChargePoint | null = null;
   let headMeter: HeadMeter | null = null;
+  /** Committed while the node was still starting. */
+  const early: Plan[] = [];
   let changed = (): void => undefined;
 
   const bus = connectBus({
@@ -128,7 +132,7 @@ export async function runController(config: Config): Promise<void> {
       },
     },
     {
-      plan: (plan) => chargePoint?.adopt(plan),
+      plan: (plan) => (chargePoint === null ? early.push(plan) : chargePoint.adopt(plan)),
       final({ block, state, votes }) {
         const instance = chronicle.state?.instance;
         const [header] = block.body.carried;
@@ -172,6 +176,7 @@ export async function runController(config: Config): Promise<void> {
     throw error;
   }
 
+  runtime.start(); // replays the ledger: however long that takes, no device waits for it
   if (config.role === 'charge-point') {
     chargePoint = startChargePoint({
       config,
@@ -182,6 +187,7 @@ export async function runController(config: Config): Promise<void> {
       brokerConnected: () => bus.connected,
       changed: () => changed(),
     });
+    for (const plan of early) chargePoint.adopt(plan);
   } else {
     const { meter } = config;
     const device = new ModbusMeter({
@@ -193,7 +199,6 @@ export async function runController(config: Config): Promise<void> {
     });
     headMeter = startHeadMeter(device, meter.period, clock, runtime);
   }
-  runtime.start();
   const stopWaking = wakeEachRound(clock, config.neighbourhood.roundTime_s, () =>
     runtime.feed({ kind: 'tick', now_ms: clock.now() }),
   );
@@ -207,7 +212,11 @@ export async function runController(config: Config): Promise<void> {
   log.info('stopping: opening the contacts');
   stopWaking();
   runtime.stop();
-  await chargePoint?.stop();
+  const opened = (await chargePoint?.stop()) ?? true;
+  if (!opened) {
+    log.error('a contact could not be seen open after the stop: the board opens it when its lease ends; look at it');
+    process.exitCode = 1;
+  }
   await headMeter?.stop();
   await Promise.all([page?.close(), bus.close(), buses.close()]);
   ledger.close();
@@ -234,10 +243,13 @@ async function openPage(
   }
 }
 
-/** A signal, or the end of the parent on a bench: it holds the other end of the channel. */
+/**
+ * A signal, or the end of the parent on a bench: it holds the other end of the channel. Listens on: a signal often comes
+ * twice (the terminal's to the whole group, and passed on by a parent), and the second must not cut the opening short.
+ */
 function stopRequested(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
     if (process.connected) process.once('disconnect', () => resolve());
   });
 }

@@ -5,10 +5,10 @@
  */
 import { millis } from '../hal/units.ts';
 import type { Gate, Refusal } from './adapters/gate.ts';
-import type { Bus, Clock, Hash, Ledger, Signer } from './ports.ts';
+import type { Bus, Clock, FinalBlock, Hash, Ledger, Signer } from './ports.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { decode, encode } from './protocol/codec.ts';
-import { SYNC_PAGE_BYTES } from './protocol/limits.ts';
+import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
 import {
   type Block,
   payloadOf,
@@ -114,14 +114,18 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
 
   /** A page of the final chain, ending at a certified block, and what is open beyond it. */
   const serve = ({ to, height }: { to: number; height: number }): void => {
-    const page = ledger.blocksAbove(height, SYNC_PAGE_BYTES);
-    const last = page.findLastIndex((block) => block.certificate !== null);
+    const certified = (page: readonly FinalBlock[]): number =>
+      page.findLastIndex((block) => block.certificate !== null);
+    let page = ledger.blocksAbove(height, SYNC_PAGE_BYTES);
+    // A run without a certificate in between may be longer than a page (a large SEAL and its SCHEDULE).
+    if (certified(page) < 0) page = ledger.blocksAbove(height, MESSAGE_MAX_BYTES / 2);
+    const last = certified(page);
     const blocks: SyncResponse['blocks'] = page.slice(0, last + 1).map((block) => ({
       block: gate.reopen(block.message) as Signed<Block>,
       votes: openVotes(block.certificate, gate),
     }));
     const atTip = height + blocks.length >= state.finalNode.state.height;
-    const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending: atTip ? pendingOf(state) : [] };
+    const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending: atTip ? newest(pendingOf(state)) : [] };
     if (blocks.length > 0 || body.pending.length > 0) {
       publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
     }
@@ -206,15 +210,27 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 }
 
+/** As many of the open messages, the latest views first, as surely fit beside a page of blocks. */
+function newest(messages: SyncResponse['pending']): SyncResponse['pending'] {
+  let size = 0;
+  return [...messages]
+    .sort((a, b) => b.view - a.view)
+    .filter((message) => {
+      size += message.payload.length + message.signature.length + 8;
+      return size < MESSAGE_MAX_BYTES / 4;
+    });
+}
+
 const refuseNested = (): never => {
   throw new Error('a vote holds no messages');
 };
 
 /** FINAL votes that stand behind a block of the ledger: its own certificate's, or that of the descendant that made it final. */
-function votesOf(chain: readonly { readonly certificate: Uint8Array | null }[], at: number): number {
+export function votesOf(chain: readonly { readonly certificate: Uint8Array | null }[], at: number): number {
   for (let i = at; i < chain.length; i++) {
     const { certificate } = chain[i];
-    if (certificate !== null) return (decode(certificate) as unknown[]).length;
+    const votes = certificate === null ? null : decode(certificate);
+    if (votes !== null) return Array.isArray(votes) ? votes.length : 0;
   }
   return 0;
 }

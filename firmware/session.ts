@@ -2,6 +2,7 @@
  * The session of a vehicle at the connector: what its owner said, and the registers when it was said. Kept in the
  * ledger's facts, so that a restart in the middle of the night forgets nothing.
  */
+import { z } from 'zod';
 import type { MeterReading } from '../hal/ports.ts';
 import { type UnixMillis, unixMillis, type WattHours, wattHours } from '../hal/units.ts';
 import type { OwnerDefaults } from './config.ts';
@@ -81,8 +82,31 @@ export function nextDeparture({ departure, timeZone }: OwnerDefaults, now: UnixM
   return unixMillis(first + 86_400_000); // an hour that the change to summer time leaves out
 }
 
-/** What the ledger kept; null when it is not a session of this version. */
-export function revive(fact: string | undefined): Session | null {
-  if (fact === undefined || fact === '') return null;
-  return JSON.parse(fact) as Session;
+const wh = z.int().transform(wattHours);
+const shape = z.strictObject({
+  since: z.int().transform(unixMillis),
+  imported: wh,
+  exported: wh,
+  maySell: z.boolean(),
+  need: z
+    .strictObject({
+      battery: wh,
+      soc: z.union([wh, z.literal('unknown')]),
+      missing: wh,
+      departure: z.int().transform(unixMillis),
+      reserve: wh,
+    })
+    .nullable(),
+});
+
+/** A fact of the ledger as JSON; undefined when there is none or it is not JSON. */
+export function parsed(fact: string | undefined): unknown {
+  try {
+    return fact === undefined || fact === '' ? undefined : JSON.parse(fact);
+  } catch {
+    return undefined;
+  }
 }
+
+/** What the ledger kept; null when it is not a session of this version: the owner is asked anew. */
+export const revive = (fact: string | undefined): Session | null => shape.safeParse(parsed(fact)).data ?? null;

@@ -22,11 +22,13 @@ import { fileURLToPath } from 'node:url';
 import { Aedes } from 'aedes';
 import { createKeyFile } from '../firmware/adapters/key-file.ts';
 import { scaledClock } from '../firmware/adapters/scaled-clock.ts';
+import type { Chronicle } from '../firmware/chronicle.ts';
 import { openForReport, replay, report, verifyLedger } from '../firmware/ledger-report.ts';
 import type { Ready } from '../firmware/main.ts';
 import { gather, type NeighbourhoodView } from '../firmware/page/view.ts';
 import type { Clock } from '../firmware/ports.ts';
 import type { Neighbourhood, RegisteredNode } from '../firmware/protocol/genesis.ts';
+import type { Registry } from '../firmware/protocol/registry.ts';
 import { unixMillis } from '../hal/units.ts';
 import { standardLoad_W } from './households.ts';
 import { boardPins, connectorUnit, meterUnit, type ServeOptions, serve, type Wires } from './wires/serve.ts';
@@ -80,6 +82,8 @@ export interface Bench {
   /** All controllers in one view; undefined until the first has answered. */
   view(): NeighbourhoodView | undefined;
   onView(listener: (view: NeighbourhoodView) => void): void;
+  /** Resolves when every controller has ended although nobody asked it to. */
+  readonly gone: Promise<void>;
   /** Starts a controller that does not run (again). Resolves when it is up. */
   start(name: string): Promise<void>;
   kill(name: string, signal: NodeJS.Signals): Promise<void>;
@@ -93,6 +97,7 @@ const STEP_WALL_ms = 10;
 const LOOK_WALL_ms = 400;
 /** For each process and core, so that all are up when the first round begins. */
 const START_WALL_ms = 1_000;
+const ROUND_s = 300;
 const HOUSEHOLDS = 200;
 const CAPACITY_W = 800_000;
 const KINDS = ['fast-11', 'fast-7', 'rapid-50', 'slow-3', 'fast-22', 'fast-7', 'rapid-43', 'fast-11'] as const;
@@ -130,8 +135,10 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     },
   });
   const wires = await serve(world, { seed: options.seed, ...options.boards });
+  const register = new BoundaryTruth(world);
   const stepping = setInterval(() => {
     world.step(clock.now());
+    register.note(clock.now());
     wires.afterStep();
   }, STEP_WALL_ms);
   const embedded = options.broker === undefined ? await embeddedBroker() : null;
@@ -157,7 +164,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   });
   const neighbourhood: Neighbourhood = {
     microgrid: 'bench',
-    roundTime_s: 300,
+    roundTime_s: ROUND_s,
     capacity_W: CAPACITY_W,
     exportLimit_W: CAPACITY_W,
     margin_W: 20_000,
@@ -165,7 +172,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     lookAhead_rounds: 24,
     chargingEfficiency_ppm: 930_000,
     dischargingEfficiency_ppm: 930_000,
-    loadProfile_W: standardLoad_W(HOUSEHOLDS, 300),
+    loadProfile_W: standardLoad_W(HOUSEHOLDS, ROUND_s),
     nodes,
   };
   writeFileSync(join(directory, 'neighbourhood.json'), JSON.stringify(neighbourhood, null, 2));
@@ -178,6 +185,9 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   }
 
   let stopping = false;
+  /** Processes that the bench has told to end. */
+  const asked = new Set<ChildProcess>();
+  const gone = Promise.withResolvers<void>();
   const violations: string[] = [];
   const listeners: ((view: NeighbourhoodView) => void)[] = [];
 
@@ -192,6 +202,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     controller.process = child;
     const up = Promise.withResolvers<void>();
     let ready = false;
+    child.once('error', (error) => up.reject(new Error(`${name} cannot be started: ${error.message}`)));
     child.on('message', (message: Partial<Ready>) => {
       if (message.ready !== true) return;
       ready = true;
@@ -203,9 +214,10 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       controller.page = null;
       const how = signal ?? `code ${code}`;
       if (!ready) up.reject(new Error(`${name} did not start (${how}): ${lastWords(log)}`));
-      else if (stopping ? code !== 0 : signal !== 'SIGKILL' && code !== 0) {
+      else if (asked.delete(child) ? signal !== 'SIGKILL' && code !== 0 : true) {
         violations.push(`${name} ended with ${how}: ${lastWords(log)}`);
       }
+      if (ready && !stopping && controllers.every(({ process }) => process === null)) gone.resolve();
     });
     await up.promise;
   }
@@ -213,9 +225,10 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   async function kill(name: string, signal: NodeJS.Signals): Promise<void> {
     const child = find(controllers, name).process;
     if (child === null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    asked.add(child);
     child.kill(signal);
-    await gone;
+    await ended;
   }
 
   async function look(): Promise<void> {
@@ -296,7 +309,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     await end();
     for (const [kind, times] of Object.entries(world.violations))
       if (times > 0) violations.push(`world: ${kind}, ${times} times`);
-    const sum = summarise(controllers, violations);
+    const sum = summarise(controllers, register, violations);
     tidy();
     return {
       nodes: options.nodes,
@@ -327,6 +340,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     directory,
     view,
     onView: (listener) => void listeners.push(listener),
+    gone: gone.promise,
     start,
     kill,
     stop,
@@ -339,16 +353,56 @@ function find(controllers: readonly Controller[], name: string): Controller {
   return controller;
 }
 
-/** What a controller said last: the words for a person after its log lines (JSON), or the last of those. */
+/** What a controller said to a person (its log lines are JSON, and may come before or after), or its last log line. */
 function lastWords(log: string): string {
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
-  const words = lines.slice(lines.findLastIndex((line) => line.startsWith('{')) + 1);
+  const words = lines.filter((line) => line !== '' && !line.startsWith('{'));
   return (words.length > 0 ? words : lines.slice(-1)).join('\n') || 'it said nothing';
+}
+
+/**
+ * The world's own meters at the end of each round, against which the statements in the ledgers are held: what a charge
+ * point states for a round was read within the next one, so it lies between the world's registers at both its ends.
+ */
+class BoundaryTruth {
+  readonly #world: World;
+  readonly #ends = new Map<number, Map<string, { readonly imported_Wh: number; readonly exported_Wh: number }>>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  note(now: number): void {
+    const round = Math.floor(now / (ROUND_s * 1000)) - 1; // the last one that is over
+    if (this.#ends.has(round)) return;
+    const registers = this.#world.ids.map((id) => {
+      const { imported_Wh, exported_Wh } = this.#world.meter(id);
+      return [id, { imported_Wh, exported_Wh }] as const;
+    });
+    this.#ends.set(round, new Map(registers));
+  }
+
+  contradictions(registry: Registry, { state }: Chronicle): string[] {
+    return (state?.registers ?? []).flatMap((stated, node) => {
+      const { name } = registry.neighbourhood.nodes[node];
+      const from = stated && this.#ends.get(stated.round)?.get(name);
+      const to = stated && (this.#ends.get(stated.round + 1)?.get(name) ?? this.#world.meter(name));
+      if (!stated || !from || !to) return [];
+      const within = (value: number, low: number, high: number): boolean => value >= low - 1 && value <= high + 1;
+      return within(stated.imported_Wh, from.imported_Wh, to.imported_Wh) &&
+        within(stated.exported_Wh, from.exported_Wh, to.exported_Wh)
+        ? []
+        : [
+            `${name} stated ${stated.imported_Wh} Wh for round ${stated.round}, its meter showed ${from.imported_Wh.toFixed(1)} to ${to.imported_Wh.toFixed(1)}`,
+          ];
+    });
+  }
 }
 
 /** From the ledgers alone, each of them verified: what was agreed, and whether all agree. */
 function summarise(
   controllers: readonly Controller[],
+  register: BoundaryTruth,
   violations: string[],
 ): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh'> {
   const hashes = new Map<number, string>();
@@ -365,7 +419,9 @@ function summarise(
     }
     // Rounds without a block at the end are only known to the node that waited for them.
     const decided = view?.chain.blocks[0]?.round ?? -1;
-    const shown = report(registry, replay(registry, blocks, false).chronicle, decided);
+    const { chronicle } = replay(registry, blocks, false);
+    const shown = report(registry, chronicle, decided);
+    violations.push(...register.contradictions(registry, chronicle).map((text) => `${name}: ${text}`));
     if (best === null || shown.height > best.height) best = shown;
   }
   const pfWith = best?.pfWith?.cbrt;

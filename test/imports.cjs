@@ -18,7 +18,12 @@ const LIBRARIES = {
   pino: ['firmware/adapters/log'],
   serialport: ['hal/drivers/johnny-five-relays', 'hal/drivers/modbus-bus'],
   yaml: ['firmware/settings/source'],
-  zod: ['firmware/config', 'firmware/settings/[a-z-]+', 'firmware/page/(door|owner)', 'firmware/simulate/scenario'],
+  zod: [
+    'firmware/(config|session|charge-point)',
+    'firmware/settings/[a-z-]+',
+    'firmware/page/(door|owner)',
+    'firmware/simulate/scenario',
+  ],
   aedes: ['sim-hardware/bench'],
 };
 const installed = (name) => `node_modules/(@|@types/)?${name.replace('@', '')}/`;

@@ -216,6 +216,7 @@ function clientOptions({ urls, username, password, tls }: BrokerAccess): IClient
     clean: false,
     resubscribe: false,
     queueQoSZero: false,
+    writeCache: false, // a table of all 65,536 packet ids, 9 MB, to save nothing at our pace
     keepalive: KEEP_ALIVE_s,
     connectTimeout: CONNECT_TIMEOUT_ms,
     reconnectPeriod: FIRST_RETRY_ms,

@@ -22,7 +22,7 @@ import { decidedAt, firstView } from '../../firmware/protocol/round.ts';
 import { type Audit, type Note, type Outcome, offset_ms, type ProtocolState } from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { type Rule, solve } from '../../firmware/solver/solve.ts';
-import { type Liar, makeLiar, type Utterance } from './byzantine.ts';
+import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
 import { type Core, device } from './core.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
 import { neighbourhoodOf, sha256 } from './neighbourhood.ts';
@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly faults?: readonly Fault[];
   /** One storm without end instead of storms and calms. */
   readonly steady?: boolean;
+  /** What malicious nodes choose from; everything unless given. */
+  readonly lies?: readonly Lie[];
   /** In place of the faults drawn from the seed. */
   readonly trouble?: (registry: Registry) => Trouble;
   readonly core?: Core;
@@ -118,8 +120,8 @@ export class Cluster {
     this.audit = shared(this.core);
     const lies = randomStream(options.seed, 'lies');
     const { hours } = this.core.makeState(this.registry, 0, sha256);
-    const { faults: kinds = [], steady = false, seed, nodes: n } = options;
-    this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, seed, n, hours });
+    const { faults: kinds = [], steady = false, lies: menu = LIES, seed, nodes: n } = options;
+    this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, lies: menu, seed, n, hours });
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
     this.now_ms = (FIRST_ROUND - 1) * hours.round_ms;
     this.nodes = neighbourhood.nodes.map(({ name }, index) => ({
@@ -204,18 +206,21 @@ export class Cluster {
     const round = decidedAt(local_ms, node.state.hours.round_ms);
     if (lostTail && this.options.forgetful !== true) node.state.memoryFrom_round = round + 1;
     node.alive = true;
-    this.tick(node);
-    this.options.watch?.restarted?.(node);
+    const again = statements.filter((statement) => statement.round >= round).map(({ payload }) => this.reopen(payload));
+    again.push(...own.filter(({ body }) => body.to > node.state.finalNode.view));
+    // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     for (const { view, body } of own) {
       if (body.kind !== 'notarize' || view <= node.state.finalNode.view) continue;
       this.feed(node, { kind: 'message', message: this.blockOf(body.block) });
     }
-    const again = statements.filter((statement) => statement.round >= round).map(({ payload }) => this.reopen(payload));
-    for (const message of [...again, ...own.filter(({ body }) => body.to > node.state.finalNode.view)]) {
+    for (const message of again) if (message.body.type !== 'HEADER') this.feed(node, { kind: 'message', message });
+    for (const message of again) {
       this.options.watch?.said?.(message, true);
       this.broadcast(node.index, message);
-      this.feed(node, { kind: 'message', message });
     }
+    this.tick(node);
+    for (const message of again) if (message.body.type === 'HEADER') this.feed(node, { kind: 'message', message });
+    this.options.watch?.restarted?.(node);
   }
 
   private tickAll(): void {

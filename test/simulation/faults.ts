@@ -5,7 +5,7 @@
  */
 import type { Signed } from '../../firmware/protocol/messages.ts';
 import type { Hours } from '../../firmware/protocol/round.ts';
-import { LIES, type Lie } from './byzantine.ts';
+import type { Lie } from './byzantine.ts';
 import type { Weather } from './network.ts';
 import { type Random, randomStream } from './random.ts';
 
@@ -66,6 +66,7 @@ export class Faults implements Trouble {
   crashes: Crash[] = [];
   private readonly kinds: readonly Fault[];
   private readonly steady: boolean;
+  private readonly lies: readonly Lie[];
   private readonly n: number;
   private readonly f: number;
   private readonly hours: Hours;
@@ -82,11 +83,13 @@ export class Faults implements Trouble {
   constructor(options: {
     readonly kinds: readonly Fault[];
     readonly steady: boolean;
+    readonly lies: readonly Lie[];
     readonly seed: number;
     readonly n: number;
     readonly hours: Hours;
   }) {
-    const { kinds, steady, seed, n, hours } = options;
+    const { kinds, steady, lies, seed, n, hours } = options;
+    this.lies = lies;
     this.kinds = kinds;
     this.steady = steady;
     this.n = n;
@@ -152,7 +155,7 @@ export class Faults implements Trouble {
   /** The lie of a malicious node for a round. */
   lieOf(): Lie {
     if (!this.kinds.includes('byzantine')) return 'silent';
-    return LIES[this.plot.whole(0, LIES.length - 1)];
+    return this.lies[this.plot.whole(0, this.lies.length - 1)];
   }
 
   skew_ms(node: number): number {

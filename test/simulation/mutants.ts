@@ -6,6 +6,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Lie } from './byzantine.ts';
 import type { Invariant } from './checkers.ts';
 import type { ClusterOptions } from './cluster.ts';
 import type { Core } from './core.ts';
@@ -25,6 +26,7 @@ export interface Mutant {
     readonly seed: number;
     readonly faults: readonly Fault[];
     readonly steady?: boolean;
+    readonly lies?: readonly Lie[];
   };
 }
 
@@ -76,8 +78,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'consensus/simplex.ts',
-        find: 'Math.max(state.finalNode.view + 1, lastOwnFinal(state) + 1, ',
-        replace: 'Math.max(state.finalNode.view + 1, lastOwnFinal(state) * 0, ',
+        find: 'finalNode.view + 1, lastOwnFinal(state) + 1, ',
+        replace: 'finalNode.view + 1, lastOwnFinal(state) * 0, ',
       },
     ],
     caughtBy: ['I8', 'I1'],
@@ -94,7 +96,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 80, seed: 6, faults: ['adversary', 'byzantine'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 1, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'two-notarize',
@@ -110,7 +112,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I8', 'I1'],
-    run: { nodes: 4, rounds: 40, seed: 1, faults: ['byzantine'], steady: true },
+    run: { nodes: 4, rounds: 40, seed: 1, faults: ['byzantine'], lies: ['equivocate'], steady: true },
   },
   {
     name: 'no-choice',
@@ -123,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I7'],
-    run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], steady: true },
+    run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], lies: ['low-lambda'], steady: true },
   },
   {
     name: 'no-inclusion',
@@ -136,7 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I7'],
-    run: { nodes: 7, rounds: 60, seed: 4, faults: ['byzantine'], steady: true },
+    run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], lies: ['omit-order'], steady: true },
   },
   {
     name: 'late-plan',
@@ -162,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I6'],
-    run: { nodes: 7, rounds: 60, seed: 2, faults: ['byzantine'], steady: true },
+    run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], lies: ['wrong-lambda'], steady: true },
   },
   {
     name: 'second-schedule',
@@ -216,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I13'],
-    run: { nodes: 7, rounds: 400, seed: 1, faults: ['byzantine'] },
+    run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], lies: ['double-statement'] },
   },
 ];
 

@@ -51,7 +51,7 @@ describe('the bench', () => {
     [['--nodes', '5.5'], 'write a whole number, 5 to 41.'],
     [['--rounds', '0'], 'write a whole number, 1 to 100000.'],
     [['--seed', '-1'], 'write a whole number, 0 to 2147483648.'],
-    [['--scale', 'quick'], 'write a number, 1 (real time) to 300.'],
+    [['--scale', 'quick'], 'write a number, 1 (real time) to 100.'],
     [['--port', '65536'], 'write a whole number, 0 to 65535.'],
     [['--broker', 'localhost:1883'], 'write mqtt://HOST:PORT.'],
   ])('%j is one clear message', async (flags, message) => {

@@ -62,12 +62,22 @@ export function markOwnVote(state: ProtocolState, from: number, vote: Vote): voi
   }
 }
 
+/** True when a decision comes right after the one of a final block: what lies between is skipped by rule 6. */
+function opensAfter(final: BlockNode, decision: number): boolean {
+  const before = kindOfView(decision) === 'SEAL' ? SCHEDULE_VIEWS : SEAL_VIEWS;
+  return final.block === null || final.view >= decision - before;
+}
+
 /**
- * Skips everything up to a view that this node has not finalised, as one range although most of it may be skipped
- * already: each SKIP says again what earlier ones said that were lost, and one of each node ends the longest outage.
+ * Skips what this node has not finalised up to a view, from the view it is in or the start of the decision or, where
+ * earlier ones came to nothing, from the last final block: each SKIP says again what earlier ones said and may have been lost, and one
+ * of each node ends the longest outage.
  */
 function skip(state: ProtocolState, out: Outcome, to: number): void {
-  const start = Math.max(state.finalNode.view + 1, lastOwnFinal(state) + 1, firstView(state.memoryFrom_round, 'SEAL'));
+  const { finalNode, memoryFrom_round } = state;
+  const decision = firstView(roundOfView(to), kindOfView(to));
+  const from = finalNode.block !== null && opensAfter(finalNode, decision) ? Math.min(decision, state.view) : 0;
+  const start = Math.max(from, finalNode.view + 1, lastOwnFinal(state) + 1, firstView(memoryFrom_round, 'SEAL'));
   if (start > to || state.own.skipped.some((range) => range.from <= start && to <= range.to)) return;
   emitVote(state, out, 'skip', start, to, null);
 }
@@ -291,14 +301,12 @@ function propose(state: ProtocolState, out: Outcome): void {
 
 /**
  * Rule 3, where it matters: the votes that let a proposal in this view stand on that tip, for those who have lost
- * some. Nothing when it stands on the last final block with only the end of that block's own decision skipped, which
- * is the rule.
+ * some. Nothing in the first view of a decision that opens right after that of the tip, as it should.
  */
 function standing(state: ProtocolState, tip: BlockNode): Signed<Vote>[] {
   const { view, votes, registry } = state;
   const decision = firstView(roundOfView(view), kindOfView(view));
-  const before = kindOfView(view) === 'SEAL' ? decision - SCHEDULE_VIEWS : decision - SEAL_VIEWS;
-  if (tip.final && view === decision && tip.view >= before) return [];
+  if (tip.final && view === decision && opensAfter(tip, decision)) return [];
   const notarized = tip.final ? null : certificate(votes, 'notarize', tip.view, registry.q);
   return [...(notarized ?? []), ...skipsOf(votes, tip.view + 1, view - 1)];
 }
@@ -391,11 +399,11 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
-/** Asks one peer after the other for what follows the last final block. */
+/** Asks one peer after the other, the head meter too, for what follows the last final block. */
 export function requestSync(state: ProtocolState, out: Outcome): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
   state.syncAt_ms = state.now_ms + 3 * state.hours.delta_ms;
-  const peers = state.registry.leaders.filter((node) => node !== state.self);
+  const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
   const { height } = state.finalNode.state;
   out.send.push({
