@@ -59,10 +59,12 @@ export function contradictions(votes: readonly Pick<Signed<Vote>, 'sender' | 'vi
       wrong.push(`node ${sender}: two ${body.kind} votes in view ${view}`);
     said.set(key, body.block);
   }
-  for (const { sender, view, body } of votes) {
-    if (body.kind !== 'skip') continue;
-    for (let at = view; at <= body.to; at++)
-      if (said.has(`${sender} final ${at}`)) wrong.push(`node ${sender}: FINAL and SKIP in view ${at}`);
-  }
+  // A SKIP may cover millions of views (all before the first round): look at the FINALs, not at the views.
+  const of = (kind: Vote['kind']) => votes.filter(({ body }) => body.kind === kind);
+  const finals = of('final');
+  for (const skip of of('skip'))
+    for (const final of finals)
+      if (final.sender === skip.sender && skip.view <= final.view && final.view <= skip.body.to)
+        wrong.push(`node ${final.sender}: FINAL and SKIP in view ${final.view}`);
   return wrong;
 }
