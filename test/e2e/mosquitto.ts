@@ -28,7 +28,11 @@ export async function startMosquitto(): Promise<Mosquitto> {
 
   const start = async (): Promise<void> => {
     const PATH = [process.env.PATH, '/usr/sbin'].join(delimiter);
-    const child = spawn('mosquitto', ['-c', file], { stdio: 'ignore', env: { ...process.env, PATH } });
+    // setpriv (util-linux) has the kernel end it with this process, however this process ends.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'mosquitto', '-c', file], {
+      stdio: 'ignore',
+      env: { ...process.env, PATH },
+    });
     let failed: Error | null = null;
     child.once('error', () => {
       failed = new Error('mosquitto is not installed: apt-get install mosquitto');

@@ -1,5 +1,6 @@
 /** Listens to a neighbourhood as anybody at its broker could: every message with its time, nothing of the nodes' inside. */
 import { connectAsync, type MqttClient } from 'mqtt';
+import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate } from '../../firmware/adapters/gate.ts';
 import { sha256 } from '../../firmware/ledger-report.ts';
 import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
@@ -11,7 +12,7 @@ export interface Heard {
   readonly at_ms: number;
   readonly topic: string;
   readonly wire: Buffer;
-  /** Null when the bytes are no message of this neighbourhood. */
+  /** Null when the bytes are no message that a node of this neighbourhood has signed. */
   readonly message: Signed | null;
 }
 
@@ -24,19 +25,14 @@ export interface Observer {
 
 export async function observe(url: string, neighbourhood: Neighbourhood): Promise<Observer> {
   const registry = makeRegistry(neighbourhood, sha256);
-  const gate = createGate(registry, sha256, () => true);
+  const gate = createGate(registry, sha256, createVerify());
   const heard: Heard[] = [];
   const client = await connectAsync(url, { protocolVersion: 4, reconnectPeriod: 200 });
   client.on('error', () => undefined); // a broker that is away comes back
   client.on('message', (topic, wire) => {
-    const read = (): Signed | null => {
-      try {
-        return gate.reopen(wire);
-      } catch {
-        return null;
-      }
-    };
-    if (!topic.includes('/status/')) heard.push({ at_ms: performance.now(), topic, wire, message: read() });
+    const examined = topic.includes('/status/') ? null : gate.examine(wire);
+    const message = examined?.verdict === 'accept' ? examined.message : null;
+    if (examined !== null) heard.push({ at_ms: performance.now(), topic, wire, message });
   });
   await client.subscribeAsync(`p2pebt/1/${neighbourhood.microgrid}/#`, { qos: 0 });
   return { registry, heard, client, close: () => client.endAsync(true) };
