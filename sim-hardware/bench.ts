@@ -134,11 +134,20 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       if (event.kind === 'plugged-in') cards.push(event.card);
     },
   });
-  const wires = await serve(world, { seed: options.seed, ...options.boards });
   const register = new BoundaryTruth(world);
+  /** Brings the world to the present, stopping at the end of a round to note its meters. */
+  const catchUp = (): void => {
+    const now = clock.now();
+    const boundary = unixMillis(now - (now % (ROUND_s * 1000)));
+    if (world.now <= boundary) {
+      world.step(boundary);
+      register.note(boundary);
+    }
+    world.step(now);
+  };
+  const wires = await serve(world, { seed: options.seed, catchUp, ...options.boards });
   const stepping = setInterval(() => {
-    world.step(clock.now());
-    register.note(clock.now());
+    catchUp();
     wires.afterStep();
   }, STEP_WALL_ms);
   const embedded = options.broker === undefined ? await embeddedBroker() : null;

@@ -41,12 +41,13 @@ export class ModbusMeter implements Meter {
 
   async read(signal: AbortSignal): Promise<MeterReading> {
     const { bus, unit, table, now } = this.#options;
+    // When it was asked: a reply that took its time must not pass for a reading of a later round.
+    const takenAt = now();
     const words: number[] = [];
     for (const { address, count } of blocks(table)) {
       const block = await bus.readRegisters(this.id, unit, table.functionCode, address, count, signal);
       for (const [offset, word] of block.entries()) words[address + offset] = word;
     }
-    const takenAt = now();
     const value = (quantity: MeterQuantity): number => {
       const register = table.registers[quantity];
       const found = Math.round(decode(register, [words[register.address]!, words[register.address + 1]!]));

@@ -1,7 +1,7 @@
 /** Shows a world on real wires: for each charge point a meter, a pilot controller and a relay board; a head meter. */
 import { FaultSwitch, type FaultTiming, type WireFault } from '../faults.ts';
 import { type After, wallClock } from '../lease.ts';
-import type { World } from '../world.ts';
+import type { MeterTruth, World } from '../world.ts';
 import { FirmataBoard } from './firmata-board.ts';
 import { type Listening, listen } from './listen.ts';
 import { listenModbus, type Registers } from './modbus-slave.ts';
@@ -39,11 +39,16 @@ export interface Wires {
 export interface ServeOptions {
   readonly seed?: number;
   readonly timing?: FaultTiming;
+  /** Brings the world to the present; called before a meter answers. */
+  readonly catchUp?: () => void;
   /** The boards' timer, in wall time. */
   readonly after?: After;
 }
 
-export async function serve(world: World, { seed = 0, timing, after = wallClock }: ServeOptions = {}): Promise<Wires> {
+export async function serve(
+  world: World,
+  { seed = 0, timing, catchUp = () => undefined, after = wallClock }: ServeOptions = {},
+): Promise<Wires> {
   const switches = new Map<string, FaultSwitch>();
   const servers: Listening[] = [];
   const boards: FirmataBoard[] = [];
@@ -79,10 +84,15 @@ export async function serve(world: World, { seed = 0, timing, after = wallClock 
     return server.port;
   }
 
+  const meterOf = (truth: () => MeterTruth): Registers =>
+    sdm630Registers(() => {
+      catchUp();
+      return truth();
+    });
   const headMeter = await modbus(
     'head meter',
     meterUnit,
-    sdm630Registers(() => world.head),
+    meterOf(() => world.head),
   );
   const chargePoints = new Map<string, ChargePointWires>();
   for (const id of world.ids) {
@@ -90,7 +100,7 @@ export async function serve(world: World, { seed = 0, timing, after = wallClock 
       meter: await modbus(
         `${id} meter`,
         meterUnit,
-        sdm630Registers(() => world.meter(id)),
+        meterOf(() => world.meter(id)),
       ),
       connector: await modbus(`${id} connector`, connectorUnit, phoenixRegisters(world, id)),
       relays: await relays(`${id} relays`, id),
