@@ -20,6 +20,7 @@ import type { Override } from './page/view.ts';
 import type { Clock, Ledger } from './ports.ts';
 import { PPM } from './protocol/benefit/instance.ts';
 import type { Plan } from './protocol/plan.ts';
+import { decisionStart } from './protocol/round.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
 import { LEAST_PAUSE_WALL_ms, type Sense, startSense } from './sense.ts';
@@ -99,7 +100,6 @@ const ORDERS_FROM = 1 / 30;
 const LARGEST_BATTERY = wattHours(150_000);
 const TOLD_FACT = 'told';
 const CONTACTS_FACT = 'contacts';
-
 const PLANS_FACT = 'plans';
 
 const whole = z.int();
@@ -144,6 +144,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   let decision: Decision | null = null;
   // What was adopted in time survives a restart; recomputed from the chain, a late FINAL would look the same.
   let plans: readonly Plan[] = revivePlans(ledger.recall(PLANS_FACT)).filter(({ end }) => end > clock.now());
+  let told = reviveTold(ledger.recall(TOLD_FACT));
   let session = revive(ledger.recall(FACT));
   let seenGone = false;
   let override: Override = 'none';
@@ -151,7 +152,8 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   let observedAt: Millis | null = null;
   let drivenAt: Millis | null = null;
   let offered: { readonly limit: Decision['offer']; readonly at: Millis } | null = null;
-  let offering = false;
+  /** The offer under way. */
+  let offering: Promise<void> | null = null;
   let relayTrouble: string | null = null;
   let stopping = false;
   const stop = new AbortController();
@@ -174,19 +176,19 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   function onReading(reading: MeterReading): void {
     if (runtime.state.deciding < 0) return;
     const round = Math.floor(reading.takenAt / round_ms) - 1;
-    const fact = ledger.recall(TOLD_FACT);
-    const told = reviveTold(fact);
-    if (told !== null && told.round >= round) return;
+    const before = told;
+    if (before !== null && before.round >= round) return;
     const { imported: imported_Wh, exported: exported_Wh } = reading;
-    ledger.remember(TOLD_FACT, JSON.stringify({ round, imported_Wh, exported_Wh } satisfies Told));
-    if (told === null) return; // the first reading of all: from here on energy is counted
+    told = { round, imported_Wh, exported_Wh };
+    ledger.remember(TOLD_FACT, JSON.stringify(told));
+    if (before === null) return; // the first reading of all: from here on energy is counted
     const led = plans.some((plan) => plan.round === round);
     runtime.feed({
       kind: 'metered',
       round,
       statement: {
-        importedBefore_Wh: told.imported_Wh,
-        exportedBefore_Wh: told.exported_Wh,
+        importedBefore_Wh: before.imported_Wh,
+        exportedBefore_Wh: before.exported_Wh,
         imported_Wh,
         exported_Wh,
         mode: led ? 'lease' : 'fallback',
@@ -277,13 +279,12 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
 
   /** One at a time: an offer consists of several exchanges, and two of them must not interleave. */
   async function keepOffer(limit: Decision['offer']): Promise<void> {
-    offering = true;
     try {
       await offer(limit);
     } catch {
       offered = null; // its own poller tells the trouble
     }
-    offering = false;
+    offering = null;
   }
 
   async function cycle(): Promise<void> {
@@ -305,7 +306,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     } catch (error) {
       relayTrouble = (error as Error).message;
     }
-    if (!offering) void keepOffer(decision.offer);
+    offering ??= keepOffer(decision.offer);
     placeOrder();
     parts.changed();
   }
@@ -313,7 +314,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   function placeOrder(): void {
     const { deciding } = runtime.state;
     const start = unixMillis(deciding * round_ms);
-    const offset_ms = clock.now() - (start - round_ms);
+    const offset_ms = clock.now() - decisionStart(deciding, round_ms);
     if (
       deciding < 0 ||
       session === null ||
@@ -445,7 +446,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
       meter.stop();
       connector.stop();
       // The offer first, then the contacts, read back. The lease opens them even if all of this fails.
-      while (offering) await new Promise((resolve) => setTimeout(resolve, 5));
+      await offering;
       await devices.connector.offer('none', AbortSignal.timeout(STOP_WALL_ms)).catch(() => undefined);
       const opened = await openAll();
       stop.abort();

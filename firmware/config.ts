@@ -2,7 +2,6 @@
  * The configuration of one node: one YAML file, read and checked once, all problems reported together. The program
  * refuses to start otherwise. Nothing here needs hardware or a network, so `p2pebt check` is this file and words.
  */
-import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
@@ -24,6 +23,7 @@ import { LOG_LEVELS, type LogLevel } from './adapters/log.ts';
 import type { BrokerAccess } from './adapters/mqtt-bus.ts';
 import type { BenchTime } from './adapters/scaled-clock.ts';
 import { readSecretFile, SecretFileError } from './adapters/secret-file.ts';
+import { sha256 } from './adapters/sha256.ts';
 import { LedgerError, readLedger } from './adapters/sqlite-ledger.ts';
 import type { Signer } from './ports.ts';
 import type { Neighbourhood, RegisteredNode } from './protocol/genesis.ts';
@@ -320,7 +320,7 @@ export function brokerAccess({ urls, username, passwordFile, tls }: Config['brok
 
 /** The hash that marks every message of this neighbourhood, and its ledgers. */
 export const genesisHash = (neighbourhood: Neighbourhood): Uint8Array =>
-  Buffer.from(makeRegistry(neighbourhood, (bytes) => createHash('sha256').update(bytes).digest()).genesis, 'hex');
+  Buffer.from(makeRegistry(neighbourhood, sha256).genesis, 'hex');
 
 function checkFile<T>(
   source: Source,

@@ -2,22 +2,20 @@
  * `p2pebt ledger verify` and `ledger show`: the chain of a ledger replayed from the first block. Verify trusts
  * nothing in the file but the neighbourhood it names: it re-checks every signature, hash, lambda, limit and vote.
  */
-import { createHash } from 'node:crypto';
 import { createVerify } from './adapters/ed25519.ts';
 import { createGate, type Gate } from './adapters/gate.ts';
+import { sha256 } from './adapters/sha256.ts';
 import { LedgerError, readLedger } from './adapters/sqlite-ledger.ts';
 import { type Chronicle, emptyChronicle, fluctuation, outcomes, powerOf, record, unbalanced } from './chronicle.ts';
 import type { FinalBlock } from './ports.ts';
 import { applyBlock } from './protocol/block.ts';
+import { openVotes, votesOf } from './protocol/certificate.ts';
 import { genesisState, isRefusal } from './protocol/chain.ts';
 import { decode, toHex } from './protocol/codec.ts';
 import type { Neighbourhood } from './protocol/genesis.ts';
 import type { Block, Signed } from './protocol/messages.ts';
 import { makeRegistry, type Registry } from './protocol/registry.ts';
 import { isFinalCertificate } from './protocol/step.ts';
-import { openVotes, votesOf } from './runtime.ts';
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
 export interface Replay {
   readonly registry: Registry;
@@ -112,10 +110,17 @@ export function openForReport(file: string): OpenedLedger {
   }
 }
 
+/** What does not hold in a ledger that was replayed with `verify`, in words. */
+export const wrongs = ({ registry, chronicle, fault }: Replay): string[] => [
+  ...(fault === null ? [] : [fault]),
+  ...unbalanced(chronicle, registry),
+];
+
 export function verifyLedger(file: string): { ok: boolean; lines: string[] } {
   const { registry, name, blocks } = openForReport(file);
-  const { chronicle, fault } = replay(registry, blocks, true);
-  const wrong = [...(fault === null ? [] : [fault]), ...unbalanced(chronicle, registry)];
+  const verified = replay(registry, blocks, true);
+  const wrong = wrongs(verified);
+  const { chronicle } = verified;
   const last = chronicle.blocks[chronicle.blocks.length - 1];
   const head = last ? `block ${last.height} of round ${last.round}, ${last.hash.slice(0, 16)}` : 'no block yet';
   const lines = [`${file}: ledger of ${name} in ${registry.neighbourhood.microgrid}, ${head}`];

@@ -16,6 +16,7 @@ import { loadKeyFile } from './adapters/key-file.ts';
 import { createLog } from './adapters/log.ts';
 import { connectBus } from './adapters/mqtt-bus.ts';
 import { scaledClock } from './adapters/scaled-clock.ts';
+import { sha256 } from './adapters/sha256.ts';
 import { openLedger } from './adapters/sqlite-ledger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
@@ -23,7 +24,7 @@ import { emptyChronicle, record } from './chronicle.ts';
 import { UsageError } from './commands/errors.ts';
 import { brokerAccess, type ChargePointConfig, type Config } from './config.ts';
 import { type HeadMeter, startHeadMeter } from './head-meter.ts';
-import { NEIGHBOURHOOD_FACT, sha256 } from './ledger-report.ts';
+import { NEIGHBOURHOOD_FACT } from './ledger-report.ts';
 import type { OwnerReply, OwnerRequest } from './page/owner.ts';
 import { type PageOptions, type PageServer, startPageServer } from './page/server.ts';
 import type { AheadRow } from './page/view.ts';
@@ -136,7 +137,9 @@ export async function runController(config: Config): Promise<void> {
       final({ block, state, votes }) {
         const instance = chronicle.state?.instance;
         const [header] = block.body.carried;
-        if (block.body.kind === 'SCHEDULE' && instance && header.body.type === 'HEADER') {
+        // At start every block of the ledger comes by: only a plan that still reaches beyond now is worth working out.
+        const reaches = instance && (instance.round + instance.load_W.length) * round_ms > clock.now();
+        if (block.body.kind === 'SCHEDULE' && reaches && header.body.type === 'HEADER') {
           ahead = aheadOf(instance, header.body.plan, round_ms);
         }
         record(chronicle, block, state, votes);

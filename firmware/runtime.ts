@@ -7,10 +7,12 @@ import { millis } from '../hal/units.ts';
 import type { Gate, Refusal } from './adapters/gate.ts';
 import type { Bus, Clock, FinalBlock, Hash, Ledger, Signer } from './ports.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
-import { decode, encode } from './protocol/codec.ts';
+import { openVotes, votesOf } from './protocol/certificate.ts';
+import { encode } from './protocol/codec.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
 import {
   type Block,
+  messageTopic,
   payloadOf,
   readPayload,
   type Signed,
@@ -73,7 +75,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   let cancelTick = (): void => undefined;
 
   const topicOf = (message: Unsigned): string =>
-    `p2pebt/1/${microgrid}/${message.body.type}/${registry.neighbourhood.nodes[self].name}`;
+    messageTopic(microgrid, message.body.type, registry.neighbourhood.nodes[self].name);
   const publish = (message: Signed): void => bus.publish(topicOf(message), toWire(message));
 
   const sign = (message: Unsigned): Signed => {
@@ -224,19 +226,3 @@ function newest(messages: SyncResponse['pending']): SyncResponse['pending'] {
 const refuseNested = (): never => {
   throw new Error('a vote holds no messages');
 };
-
-/** FINAL votes that stand behind a block of the ledger: its own certificate's, or that of the descendant that made it final. */
-export function votesOf(chain: readonly { readonly certificate: Uint8Array | null }[], at: number): number {
-  for (let i = at; i < chain.length; i++) {
-    const { certificate } = chain[i];
-    const votes = certificate === null ? null : decode(certificate);
-    if (votes !== null) return Array.isArray(votes) ? votes.length : 0;
-  }
-  return 0;
-}
-
-/** The votes of a certificate as the ledger keeps it. */
-export function openVotes(certificate: Uint8Array | null, gate: Pick<Gate, 'reopen'>): Signed<Vote>[] {
-  if (certificate === null) return [];
-  return (decode(certificate) as [Uint8Array, Uint8Array][]).map((pair) => gate.reopen(encode(pair)) as Signed<Vote>);
-}

@@ -17,8 +17,7 @@ import type {
 } from './page/view.ts';
 import type { Clock } from './ports.ts';
 import { evaluate } from './protocol/benefit/evaluate.ts';
-import { decisionStart } from './protocol/round.ts';
-import type { ProtocolState } from './protocol/state.ts';
+import { offset_ms, type ProtocolState } from './protocol/state.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -145,7 +144,7 @@ export function aheadOf(
 
 function phaseOf(state: Readonly<ProtocolState>): string {
   const { hours, deciding } = state;
-  const offset = state.now_ms - decisionStart(deciding, hours.round_ms);
+  const offset = offset_ms(state);
   if (state.finalNode.state.scheduleRound >= deciding) return 'agreed';
   if (offset < hours.orders_ms) return 'collecting orders';
   if (offset < hours.solve_ms) return 'sealing the orders';

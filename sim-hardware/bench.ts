@@ -23,7 +23,7 @@ import { Aedes } from 'aedes';
 import { createKeyFile } from '../firmware/adapters/key-file.ts';
 import { scaledClock } from '../firmware/adapters/scaled-clock.ts';
 import type { Chronicle } from '../firmware/chronicle.ts';
-import { openForReport, replay, report, verifyLedger } from '../firmware/ledger-report.ts';
+import { openForReport, replay, report, wrongs } from '../firmware/ledger-report.ts';
 import type { Ready } from '../firmware/main.ts';
 import { gather, type NeighbourhoodView } from '../firmware/page/view.ts';
 import type { Clock } from '../firmware/ports.ts';
@@ -418,9 +418,9 @@ function summarise(
   let best: ReturnType<typeof report> | null = null;
   for (const { name, directory, view } of controllers) {
     const file = join(directory, 'ledger.sqlite');
-    const { ok, lines } = verifyLedger(file);
-    if (!ok) violations.push(...lines.slice(1).map((line) => `${name}: ${line}`));
     const { registry, blocks } = openForReport(file);
+    const verified = replay(registry, blocks, true);
+    violations.push(...wrongs(verified).map((wrong) => `${name}: WRONG  ${wrong}`));
     for (const { height, hash } of blocks) {
       const id = Buffer.from(hash).toString('hex');
       if ((hashes.get(height) ?? id) !== id) violations.push(`${name}: another final block at height ${height}`);
@@ -428,7 +428,7 @@ function summarise(
     }
     // Rounds without a block at the end are only known to the node that waited for them.
     const decided = view?.chain.blocks[0]?.round ?? -1;
-    const { chronicle } = replay(registry, blocks, false);
+    const { chronicle } = verified;
     const shown = report(registry, chronicle, decided);
     violations.push(...register.contradictions(registry, chronicle).map((text) => `${name}: ${text}`));
     if (best === null || shown.height > best.height) best = shown;

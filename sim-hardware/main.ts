@@ -1,7 +1,7 @@
 /** `npm start`: the bench neighbourhood from the command line, with its page and a progress a person can follow. */
 import { Command, InvalidArgumentError } from 'commander';
 import { startPageServer } from '../firmware/page/server.ts';
-import type { NeighbourhoodView } from '../firmware/page/view.ts';
+import { emptyChain, type NeighbourhoodView } from '../firmware/page/view.ts';
 import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
 
 interface Flags {
@@ -74,15 +74,7 @@ async function main(): Promise<void> {
   let bench: Bench | undefined;
   const empty: NeighbourhoodView = {
     title: 'Bench neighbourhood',
-    chain: {
-      seenBy: '',
-      power: [],
-      ahead: [],
-      fluctuation: null,
-      blocks: [],
-      settlement: [],
-      totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
-    },
+    chain: emptyChain(''),
     nodes: [],
   };
   const page = await startPageServer({ host: '127.0.0.1', port: flags.port, view: () => bench?.view() ?? empty });

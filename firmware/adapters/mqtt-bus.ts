@@ -5,6 +5,7 @@
  */
 import { connect, type IClientOptions } from 'mqtt';
 import type { Bus } from '../ports.ts';
+import { presenceTopic, topicPrefix } from '../protocol/messages.ts';
 import { afterWall } from './wall-timer.ts';
 
 export interface BrokerAccess {
@@ -42,11 +43,6 @@ export class BusError extends Error {
     this.name = 'BusError';
   }
 }
-
-export const topicPrefix = (microgrid: string) => `p2pebt/1/${microgrid}`;
-
-/** Birth and death of a node, retained: `{"alive":true|false,"birth":N,...}`. JSON for people and dashboards, unsigned. */
-export const presenceTopic = (microgrid: string, node: string) => `${topicPrefix(microgrid)}/status/${node}`;
 
 const OUTBOX = 1_000;
 /** Unacknowledged messages handed to the library; more wait in the outbox, where they can still be dropped. */

@@ -169,6 +169,17 @@ export interface OrderView {
 /** The owner's word over the plan: `stop` opens, `charge` charges now, `none` follows the plan. */
 export type Override = 'stop' | 'charge' | 'none';
 
+/** A chain before its first block. */
+export const emptyChain = (seenBy: string): ChainView => ({
+  seenBy,
+  power: [],
+  ahead: [],
+  fluctuation: null,
+  blocks: [],
+  settlement: [],
+  totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
+});
+
 /** One view of several controllers' own: all nodes, with the chain of the one that is furthest. */
 export function gather(title: string, views: readonly NeighbourhoodView[]): NeighbourhoodView | undefined {
   const height = (view: NeighbourhoodView) => view.chain.blocks.find((block) => block.height !== null)?.height ?? -1;

@@ -424,3 +424,13 @@ export const signed = <B extends Body>(
   signature: Uint8Array,
   hash: Hash,
 ): Signed<B> => Object.freeze({ ...message, payload, signature, id: toHex(hash(toSign(payload))) });
+
+/** Where a message is published (README, "Bytes"). */
+export const topicPrefix = (microgrid: string) => `p2pebt/1/${microgrid}`;
+
+/** The node's name is the last level, under which a broker's ACL lets it publish. */
+export const messageTopic = (microgrid: string, type: string, node: string) =>
+  `${topicPrefix(microgrid)}/${type}/${node}`;
+
+/** Birth and death of a node, retained: `{"alive":true|false,"birth":N,...}`. JSON for people and dashboards, unsigned. */
+export const presenceTopic = (microgrid: string, node: string) => messageTopic(microgrid, 'status', node);

@@ -5,14 +5,13 @@
 import type { Hash } from '../ports.ts';
 import { type Benefit, evaluate } from './benefit/evaluate.ts';
 import { bindingRound, refusal as refusePlan } from './benefit/feasible.ts';
-import type { PlanAhead } from './benefit/instance.ts';
+import { type PlanAhead, siteEffect_W } from './benefit/instance.ts';
 import { type Candidate, compareRank } from './benefit/rank.ts';
 import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
 import { METER_ROUNDS_BACK } from './limits.ts';
 import type { Block, Header, Signed } from './messages.ts';
 import type { Registry } from './registry.ts';
-import { effect_W } from './seal.ts';
 import type { Allocation } from './settlement.ts';
 
 /** A header that was recomputed and found true. */
@@ -94,12 +93,13 @@ export function applySchedule(
   chain.pending.forEach((entry, index) => {
     const power_W = served.get(index) ?? 0;
     if (power_W > 0) {
+      const { side } = entry.order.body;
       allocations.push({
         round,
         node: entry.order.sender,
         order: entry.order.id,
-        ordered_W: effect_W(entry.order.body, entry.order.body.power_W, registry),
-        allocated_W: effect_W(entry.order.body, power_W, registry),
+        ordered_W: siteEffect_W(registry.neighbourhood, side, entry.order.body.power_W),
+        allocated_W: siteEffect_W(registry.neighbourhood, side, power_W),
       });
     }
     if (power_W < entry.remaining_W) pending.push({ ...entry, remaining_W: entry.remaining_W - power_W });

@@ -3,7 +3,7 @@
  * rounds. From then on every node solves and audits the same instance.
  */
 import type { Hash } from '../ports.ts';
-import { type Direction, mulDiv, PPM } from './benefit/instance.ts';
+import { type Direction, siteEffect_W } from './benefit/instance.ts';
 import { poseInstance } from './benefit/pose.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
@@ -13,11 +13,6 @@ import { refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
 import { meteredEnergy_J, type Registers, settle } from './settlement.ts';
-
-/** What an order adds to the power at the head meter when `power_W` of it runs. */
-export function effect_W(order: Order, power_W: number, registry: Registry): number {
-  return order.side === 'buy' ? power_W : -mulDiv(power_W, registry.neighbourhood.dischargingEfficiency_ppm, PPM);
-}
 
 interface Carried {
   readonly orders: readonly Signed<Order>[];
@@ -155,8 +150,7 @@ export function applySeal(
     .sort((a, b) => (a.rank < b.rank ? -1 : 1))
     .map(({ entry }) => entry);
 
-  const buy_W = sum(orders.filter((o) => o.body.side === 'buy').map((o) => o.body.power_W));
-  const sell_W = sum(orders.filter((o) => o.body.side === 'sell').map((o) => o.body.power_W));
+  const { buy_W, sell_W } = rounds[rounds.length - 1]; // the record of this round
   const instance = poseInstance({
     round,
     roundTime_s: neighbourhood.roundTime_s,
@@ -222,7 +216,7 @@ function grownRounds(
       round: r,
       buy_W: sum(placed.filter((o) => o.body.side === 'buy').map((o) => o.body.power_W)),
       sell_W: sum(placed.filter((o) => o.body.side === 'sell').map((o) => o.body.power_W)),
-      placed_W: sum(placed.map((o) => effect_W(o.body, o.body.power_W, registry))),
+      placed_W: sum(placed.map((o) => siteEffect_W(registry.neighbourhood, o.body.side, o.body.power_W))),
       committed: false,
       scheduled_W: 0,
     });

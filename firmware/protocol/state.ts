@@ -12,7 +12,7 @@ import type { Block, Header, Signed, Unsigned } from './messages.ts';
 import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
-import { type Hours, hours } from './round.ts';
+import { decisionStart, type Hours, hours } from './round.ts';
 import { type AuditedHeader, auditHeader } from './schedule.ts';
 
 /** A block in the tree that grows from the last final one. */
@@ -211,4 +211,5 @@ export function makeState(
 }
 
 /** Milliseconds since the deciding interval began. */
-export const offset_ms = (state: ProtocolState): number => state.now_ms - (state.deciding - 1) * state.hours.round_ms;
+export const offset_ms = (state: Readonly<ProtocolState>): number =>
+  state.now_ms - decisionStart(state.deciding, state.hours.round_ms);

@@ -28,7 +28,7 @@ import {
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, prune } from './pool.ts';
-import { decidedAt } from './round.ts';
+import { decidedAt, decisionStart } from './round.ts';
 import { headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import { type BlockNode, emptyOutcome, type Outcome, offset_ms, type ProtocolState } from './state.ts';
@@ -147,7 +147,7 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
   if ('code' in audited) return note(state, out, 'refused-header', `own solution: ${audited.code}, ${audited.detail}`);
   // Delay rank: whoever would win a tie speaks first, and the rest, no better, stay silent (protocol README).
   const turn = tieRank(state, tip);
-  const latest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.headers_ms - state.hours.delta_ms;
+  const latest_ms = decisionStart(state.deciding, state.hours.round_ms) + state.hours.headers_ms - state.hours.delta_ms;
   const sendAt_ms = Math.min(
     state.now_ms + Math.floor((turn * 5 * state.hours.delta_ms) / 2),
     Math.max(latest_ms, state.now_ms),
@@ -169,7 +169,7 @@ function sendHeader(state: ProtocolState, out: Outcome): void {
   if (mined === null || tip === undefined || offset_ms(state) > state.hours.headers_ms) return;
   const own = (header: Signed<Header>): boolean => header.sender === state.self;
   if (state.authors.has(state.self) || state.orphanHeaders.some(own)) return; // sent before a restart
-  const earliest_ms = (state.deciding - 1) * state.hours.round_ms + state.hours.solve_ms;
+  const earliest_ms = decisionStart(state.deciding, state.hours.round_ms) + state.hours.solve_ms;
   const best = bestOf(state, mined.seal, heldHeaders(state));
   if (!PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms)) return;
   say(state, out, state.deciding, mined.header.body);

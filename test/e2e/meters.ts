@@ -1,6 +1,7 @@
 /** What a ledger says that the meters said: nothing may be lost between two statements, and nothing said twice. */
 import { createGate } from '../../firmware/adapters/gate.ts';
-import { openForReport, sha256 } from '../../firmware/ledger-report.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
+import { openForReport } from '../../firmware/ledger-report.ts';
 import type { MeterStatement, Signed } from '../../firmware/protocol/messages.ts';
 
 /** The statements of each node in the order of the chain. */

@@ -5,7 +5,8 @@
 import { createPrivateKey, generateKeyPairSync, sign as signWith } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sha256, verifyLedger } from '../../firmware/ledger-report.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
+import { verifyLedger } from '../../firmware/ledger-report.ts';
 import type { NodeView } from '../../firmware/page/view.ts';
 import { encode } from '../../firmware/protocol/codec.ts';
 import { payloadOf, toSign, toWire, type Unsigned } from '../../firmware/protocol/messages.ts';

@@ -2,9 +2,9 @@
 import { connectAsync, type MqttClient } from 'mqtt';
 import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate } from '../../firmware/adapters/gate.ts';
-import { sha256 } from '../../firmware/ledger-report.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
-import type { Signed, Vote } from '../../firmware/protocol/messages.ts';
+import { type Signed, topicPrefix, type Vote } from '../../firmware/protocol/messages.ts';
 import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
 
 export interface Heard {
@@ -34,7 +34,7 @@ export async function observe(url: string, neighbourhood: Neighbourhood): Promis
     const message = examined?.verdict === 'accept' ? examined.message : null;
     if (examined !== null) heard.push({ at_ms: performance.now(), topic, wire, message });
   });
-  await client.subscribeAsync(`p2pebt/1/${neighbourhood.microgrid}/#`, { qos: 0 });
+  await client.subscribeAsync(`${topicPrefix(neighbourhood.microgrid)}/#`, { qos: 0 });
   return { registry, heard, client, close: () => client.endAsync(true) };
 }
 

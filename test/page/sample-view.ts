@@ -2,7 +2,13 @@
  * A made-up neighbourhood for the page's tests and screenshots: an evening of five-minute rounds, four charge
  * points (one charging, one feeding back, one with a welded contact, one empty) and the head meter.
  */
-import type { ChainView, ChargePointView, NeighbourhoodView, NodeView } from '../../firmware/page/view.ts';
+import {
+  type ChainView,
+  type ChargePointView,
+  emptyChain,
+  type NeighbourhoodView,
+  type NodeView,
+} from '../../firmware/page/view.ts';
 
 const ROUND_MS = 300_000;
 const NOW_MS = Date.UTC(2026, 0, 14, 18, 32, 10);
@@ -179,14 +185,6 @@ export function controllerView(name: string): NeighbourhoodView {
 /** Before anything happened: no block, no metered round, no answer from the hardware. */
 export const firstView: NeighbourhoodView = {
   title: 'Maple Street',
-  chain: {
-    seenBy: 'maple-4',
-    power: [],
-    ahead: [],
-    fluctuation: null,
-    blocks: [],
-    settlement: [],
-    totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
-  },
+  chain: emptyChain('maple-4'),
   nodes: [node('maple-4', { head: null, chargePoint: { ...empty, pilot: null, power_W: null } })],
 };

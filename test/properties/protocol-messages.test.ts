@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate, type Gate, type Refusal } from '../../firmware/adapters/gate.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { decode, encode, fromHex } from '../../firmware/protocol/codec.ts';
 import { MESSAGE_MAX_BYTES } from '../../firmware/protocol/limits.ts';
 import {
@@ -19,7 +20,7 @@ import {
   type Unsigned,
 } from '../../firmware/protocol/messages.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
-import { hex, neighbourhoodOf, sha256, signerOf } from '../unit/protocol-driver.ts';
+import { hex, neighbourhoodOf, signerOf } from '../unit/protocol-driver.ts';
 import { frozen, messages, registry, sign, vectors } from '../vectors/messages.ts';
 
 const ROUND = 1000;

@@ -2,6 +2,8 @@
  * The invariants of protocol.md 2.12, checked beside the nodes on what they said, made final and were told to do.
  * Nothing here asks a node's rules: quorums are counted anew, and every final block is applied to the chain again.
  */
+
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { breach, type Running } from '../../firmware/protocol/benefit/safety.ts';
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
@@ -14,7 +16,6 @@ import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/
 import { meteredEnergy_J } from '../../firmware/protocol/settlement.ts';
 import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
 import type { Cluster, SimNode, Watch } from './cluster.ts';
-import { sha256 } from './neighbourhood.ts';
 
 export const INVARIANTS = {
   I1: 'no two final blocks conflict, and each has the FINAL votes of a quorum',

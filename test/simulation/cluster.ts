@@ -3,6 +3,8 @@
  * that lose what was not yet written, and an invented physical world. Everything follows from one seed. The loop that
  * carries out a node's obligations is the runtime's, with other parts; what nodes do is watched by checkers.ts.
  */
+
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import {
@@ -25,7 +27,7 @@ import { type Rule, solve } from '../../firmware/solver/solve.ts';
 import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
 import { type Core, device } from './core.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
-import { neighbourhoodOf, sha256 } from './neighbourhood.ts';
+import { neighbourhoodOf } from './neighbourhood.ts';
 import { Network } from './network.ts';
 import { type Random, randomStream } from './random.ts';
 import { Disk } from './storage.ts';

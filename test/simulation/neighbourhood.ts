@@ -1,8 +1,6 @@
 /** An invented neighbourhood of any size: charge points of four kinds and one head meter, always the last node. */
-import { createHash, hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 const KINDS = [
   { kind: 'slow', charge_W: 3000, discharge_W: 3000 },

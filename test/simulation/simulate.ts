@@ -1,10 +1,12 @@
 /** One simulated run: a cluster, its weather, its checkers; and what came of it. The same seed gives the same result. */
+
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
 import { Checkers, Violation } from './checkers.ts';
 import { Cluster, type ClusterOptions, localOffset_s, type SimNode, type Watch } from './cluster.ts';
 import { device } from './core.ts';
 import type { Fault } from './faults.ts';
-import { neighbourhoodOf, sha256 } from './neighbourhood.ts';
+import { neighbourhoodOf } from './neighbourhood.ts';
 
 export interface Report {
   readonly seed: number;

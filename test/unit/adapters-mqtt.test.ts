@@ -2,7 +2,8 @@
 import { createServer, type Server, Socket } from 'node:net';
 import { Aedes, type AedesOptions } from 'aedes';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type BusOptions, connectBus, type MqttBus, presenceTopic } from '../../firmware/adapters/mqtt-bus.ts';
+import { type BusOptions, connectBus, type MqttBus } from '../../firmware/adapters/mqtt-bus.ts';
+import { presenceTopic } from '../../firmware/protocol/messages.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -10,12 +10,13 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate } from '../../firmware/adapters/gate.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
 import { NEIGHBOURHOOD_FACT, replay, showLedger, verifyLedger } from '../../firmware/ledger-report.ts';
 import type { FinalBlock } from '../../firmware/ports.ts';
 import { decode, encode, fromHex } from '../../firmware/protocol/codec.ts';
 import { type Block, type Header, type Signed, toWire } from '../../firmware/protocol/messages.ts';
-import { Neighbours, sha256 } from './protocol-driver.ts';
+import { Neighbours } from './protocol-driver.ts';
 
 const play = new Neighbours({ load_W: (round) => 60_000 + 1200 * (round % 5) }).until(30);
 play.buy(0, 7000);

@@ -5,6 +5,7 @@
 import { createHash, createPrivateKey } from 'node:crypto';
 import { createSigner, createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate, type Gate } from '../../firmware/adapters/gate.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type {
   Bus,
   Clock,
@@ -33,8 +34,6 @@ import type { Note, NoteCode, Outcome, ProtocolState } from '../../firmware/prot
 import type { OrderWish } from '../../firmware/protocol/step.ts';
 import { createRuntime, type Runtime } from '../../firmware/runtime.ts';
 import { millis, unixMillis } from '../../hal/units.ts';
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
 /** The key of node i: its seed is SHA-256 of a name, so that every run has the same ones. */
 export function signerOf(index: number): Signer {

@@ -3,6 +3,7 @@
  * moves when told. Each protection has a mutant: the same story without it, which the test must notice.
  */
 import { expect, test } from 'vitest';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { LedgerEntry } from '../../firmware/ports.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
@@ -11,7 +12,7 @@ import { toWire } from '../../firmware/protocol/messages.ts';
 import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader, headerOf } from '../../firmware/protocol/schedule.ts';
 import type { ProtocolState } from '../../firmware/protocol/state.ts';
-import { atOnce, hex, later, MemoryLedger, Neighbours, type Options, sha256 } from './protocol-driver.ts';
+import { atOnce, hex, later, MemoryLedger, Neighbours, type Options } from './protocol-driver.ts';
 
 const R = 1000; // the first round that is decided
 const [SEAL_VIEW, SCHEDULE_VIEW] = [firstView(R, 'SEAL'), firstView(R, 'SCHEDULE')];

@@ -5,11 +5,12 @@
 import { expect, test } from 'vitest';
 import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate } from '../../firmware/adapters/gate.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { Bus } from '../../firmware/ports.ts';
 import { MESSAGE_MAX_BYTES } from '../../firmware/protocol/limits.ts';
 import { type Signed, type SyncResponse, toWire } from '../../firmware/protocol/messages.ts';
 import { createRuntime } from '../../firmware/runtime.ts';
-import { atOnce, LATENCY_ms, ManualClock, MemoryLedger, Neighbours, sha256, signerOf } from './protocol-driver.ts';
+import { atOnce, LATENCY_ms, ManualClock, MemoryLedger, Neighbours, signerOf } from './protocol-driver.ts';
 
 const R = 1000;
 const TOPIC = 'p2pebt/1/street/ORDER/cp2';

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { emptyChronicle, record, unbalanced } from '../../firmware/chronicle.ts';
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
@@ -13,7 +14,6 @@ import { firstView } from '../../firmware/protocol/round.ts';
 import { sealBlock } from '../../firmware/protocol/seal.ts';
 import { type Allocation, type SettlementRow, settle } from '../../firmware/protocol/settlement.ts';
 import { registry, sign } from '../vectors/messages.ts';
-import { sha256 } from './protocol-driver.ts';
 
 const R = 1000;
 const total_J = (rows: readonly SettlementRow[]): number => rows.reduce((sum, { metered_J }) => sum + metered_J, 0);

@@ -3,6 +3,7 @@
  * Frozen in messages.json; `node test/vectors/messages.ts --write` makes it anew after a change of the protocol version.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
 import {
   type Body,
   payloadOf,
@@ -13,7 +14,7 @@ import {
   type Unsigned,
 } from '../../firmware/protocol/messages.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
-import { hex, neighbourhoodOf, sha256, signerOf } from '../unit/protocol-driver.ts';
+import { hex, neighbourhoodOf, signerOf } from '../unit/protocol-driver.ts';
 
 export const registry = makeRegistry(neighbourhoodOf(4), sha256);
 

@@ -4,12 +4,13 @@
  * rules 1-7 are those of README.md, "Voting"; each is marked where it is kept.
  */
 
+import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
-import { encode, fromHex } from '../codec.ts';
+import { fromHex } from '../codec.ts';
 import { ORPHANS_MAX, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
 import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
-import { firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
+import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
@@ -27,7 +28,7 @@ const mayVote = (state: ProtocolState): boolean =>
 /** When a view's clock starts: on entering it, but not before its decision opens. */
 function viewStart_ms(state: ProtocolState): number {
   const opens = kindOfView(state.view) === 'SEAL' ? state.hours.seal_ms : state.hours.schedule_ms;
-  return Math.max(state.viewSince_ms, (roundOfView(state.view) - 1) * state.hours.round_ms + opens);
+  return Math.max(state.viewSince_ms, decisionStart(roundOfView(state.view), state.hours.round_ms) + opens);
 }
 
 const ownSkipped = (state: ProtocolState, view: number): boolean =>
@@ -200,7 +201,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
         round: block.round,
         hash: fromHex(block.id),
         message: toWire(block),
-        certificate: each === node ? encode(votes.map((vote) => [vote.payload, vote.signature])) : null,
+        certificate: each === node ? certificateOf(votes) : null,
       },
     });
     out.finals.push({ block, state: each.state, votes: votes.length });

@@ -88,7 +88,7 @@ export function skippedUpTo(book: VoteBook, view: number, end: number, q: number
     // Jump to the nearest end of a range: within it the count cannot fall.
     let next = end;
     for (const ranges of book.skip.values()) {
-      for (const range of ranges) if (range.view <= at && range.body.to >= at) next = Math.min(next, range.body.to + 1);
+      for (const range of ranges) if (covers(range, at)) next = Math.min(next, range.body.to + 1);
     }
     at = next;
   }
