@@ -178,8 +178,9 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       (block, chainState, at) => events.final?.({ block, state: chainState, votes: votesOf(chain, at) }),
     );
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
+    const settled = state.finalNode.state.registers[self]?.round ?? -1;
     const again = [
-      ...statements.filter(({ round }) => round >= deciding),
+      ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
       ...own.filter(({ to }) => to > state.finalNode.view),
     ].map(({ payload }) => gate.reopen(encode([payload, signer.sign(toSign(payload))])));
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.

@@ -109,6 +109,9 @@ function beginRound(state: ProtocolState, round: number, out: Outcome): void {
   state.mined = null;
   state.acted = false;
   prune(state.pool, round);
+  // A statement that no final block carries may have reached nobody (a broker that died, a peer that was away).
+  const { meters } = sealable(state.pool, state.finalNode.state, round, state.registry);
+  out.relay.push(...meters.filter(({ sender }) => sender === state.self));
   note(state, out, 'round-begins', `round ${round} is being decided`);
 }
 

@@ -1,32 +1,48 @@
-/** What a ledger says that the meters said: nothing may be lost between two statements, and nothing said twice. */
+/** What a ledger says that the meters said, and what was settled of it: nothing may be lost, and nothing counted twice. */
 import { createGate } from '../../firmware/adapters/gate.ts';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
-import { openForReport } from '../../firmware/ledger-report.ts';
+import { openForReport, replay } from '../../firmware/ledger-report.ts';
 import type { MeterStatement, Signed } from '../../firmware/protocol/messages.ts';
 
-/** The statements of each node in the order of the chain. */
-export function statementsOf(ledgerFile: string): Map<string, MeterStatement[]> {
+export interface Account {
+  /** In the order of the chain. */
+  readonly statements: readonly MeterStatement[];
+  readonly settled_Wh: number;
+}
+
+/** The account of each charge point that a chain holds. */
+export function accountsOf(ledgerFile: string): Map<string, Account> {
   const { registry, blocks } = openForReport(ledgerFile);
+  const { energy } = replay(registry, blocks, false).chronicle;
   const gate = createGate(registry, sha256, () => true);
-  const byNode = new Map<string, MeterStatement[]>();
+  const accounts = new Map<string, Account>();
   for (const { message } of blocks) {
     const { body } = gate.reopen(message);
     if (body.type !== 'PROPOSE') continue;
-    for (const carried of body.carried as readonly Signed[]) {
-      if (carried.body.type !== 'METER') continue;
-      const { name } = registry.neighbourhood.nodes[carried.sender];
-      byNode.set(name, [...(byNode.get(name) ?? []), carried.body]);
+    for (const { sender, body: statement } of body.carried as readonly Signed[]) {
+      if (statement.type !== 'METER') continue;
+      const { name } = registry.neighbourhood.nodes[sender];
+      const statements = [...(accounts.get(name)?.statements ?? []), statement];
+      accounts.set(name, { statements, settled_Wh: (energy.get(sender)?.settled_J ?? 0) / 3600 });
     }
   }
-  return byNode;
+  return accounts;
 }
 
-/** Gaps and overlaps between consecutive statements of one meter, in words. */
-export function lostOrDoubled(statements: readonly MeterStatement[]): string[] {
-  return statements.slice(1).flatMap((statement, i) => {
+/**
+ * In words: statements that overlap, and energy by the registers of the first and the last one that was not settled.
+ * A statement that was lost on the way is no loss: the next one counts from the registers that the chain knows.
+ */
+export function lostOrDoubled({ statements, settled_Wh }: Account): string[] {
+  const overlaps = statements.slice(1).flatMap((statement, i) => {
     const before = statements[i];
-    const lost_Wh = statement.importedBefore_Wh - before.imported_Wh;
-    const lostBack_Wh = statement.exportedBefore_Wh - before.exported_Wh;
-    return lost_Wh === 0 && lostBack_Wh === 0 ? [] : [`statement ${i + 1}: ${lost_Wh} and ${lostBack_Wh} Wh between`];
+    const overlap =
+      statement.importedBefore_Wh < before.imported_Wh || statement.exportedBefore_Wh < before.exported_Wh;
+    return overlap ? [`statement ${i + 1} begins before the one before it ends`] : [];
   });
+  const [first, last] = [statements[0], statements[statements.length - 1]];
+  const moved_Wh = last.imported_Wh - first.importedBefore_Wh - (last.exported_Wh - first.exportedBefore_Wh);
+  return moved_Wh === settled_Wh
+    ? overlaps
+    : [...overlaps, `${settled_Wh} Wh settled of ${moved_Wh} Wh by its registers`];
 }

@@ -15,7 +15,7 @@ import { decidedAt, firstView } from '../../firmware/protocol/round.ts';
 import { type Bench, type Summary, startBench } from '../../sim-hardware/bench.ts';
 import type { WireFault } from '../../sim-hardware/faults.ts';
 import { eventually } from './eventually.ts';
-import { lostOrDoubled, statementsOf } from './meters.ts';
+import { accountsOf, lostOrDoubled } from './meters.ts';
 import { type Mosquitto, startMosquitto } from './mosquitto.ts';
 import { contradictions, type Observer, observe, votes } from './observer.ts';
 
@@ -250,13 +250,13 @@ test('at the end all ledgers agree, verify, and have lost and doubled no watt-ho
     ]);
     expect(ok).toBe(true);
   }
-  const statements = [...statementsOf(files[0])];
-  expect(statements.map(([name]) => name).sort()).toEqual([...bench.world.ids]);
-  for (const [name, said] of statements) {
-    expect(lostOrDoubled(said), name).toEqual([]);
+  const accounts = [...accountsOf(files[0])];
+  expect(accounts.map(([name]) => name).sort()).toEqual([...bench.world.ids]);
+  for (const [name, account] of accounts) {
+    expect(lostOrDoubled(account), name).toEqual([]);
     const { imported_Wh, exported_Wh } = bench.world.meter(name);
-    expect(said.at(-1)?.imported_Wh).toBeLessThanOrEqual(Math.ceil(imported_Wh));
-    expect(said.at(-1)?.exported_Wh).toBeLessThanOrEqual(Math.ceil(exported_Wh));
+    expect(account.statements.at(-1)?.imported_Wh).toBeLessThanOrEqual(Math.ceil(imported_Wh));
+    expect(account.statements.at(-1)?.exported_Wh).toBeLessThanOrEqual(Math.ceil(exported_Wh));
   }
   summary = await bench.stop();
   expect(summary.violations).toEqual([]);
@@ -266,8 +266,11 @@ test('at the end all ledgers agree, verify, and have lost and doubled no watt-ho
 test('the checks of the ledgers and votes notice a lost watt-hour and a vote said twice', () => {
   const said = { exportedBefore_Wh: 0, exported_Wh: 0, type: 'METER', mode: 'lease' } as const;
   const first = { ...said, importedBefore_Wh: 0, imported_Wh: 10 };
-  expect(lostOrDoubled([first, { ...said, importedBefore_Wh: 10, imported_Wh: 12 }])).toEqual([]);
-  expect(lostOrDoubled([first, { ...said, importedBefore_Wh: 9, imported_Wh: 12 }])).toHaveLength(1);
+  const next = { ...said, importedBefore_Wh: 10, imported_Wh: 12 };
+  const statements = [first, next];
+  expect(lostOrDoubled({ statements, settled_Wh: 12 })).toEqual([]);
+  expect(lostOrDoubled({ statements, settled_Wh: 11 })).toHaveLength(1);
+  expect(lostOrDoubled({ statements: [first, { ...next, importedBefore_Wh: 9 }], settled_Wh: 12 })).toHaveLength(1);
   const vote = { sender: 1, view: 7, body: { type: 'VOTE', kind: 'final', to: 7, block: 'aa' } } as const;
   expect(contradictions([vote, vote])).toEqual([]);
   expect(contradictions([vote, { ...vote, body: { ...vote.body, block: 'bb' } }])).toHaveLength(1);

@@ -437,3 +437,32 @@ test('a head meter that was exchanged starts anew: its registers went back, and 
   const known = play.state(0).finalNode.state.rounds.filter(({ theta_W }) => theta_W !== undefined);
   expect(known.map(({ theta_W }) => theta_W)).toEqual(known.map(() => 60_000));
 });
+
+/** The rounds of a charge point's meter statements that the chain of the head meter carries. */
+const metered = (play: Neighbours, who: number): number[] =>
+  play
+    .player(play.registry.headMeter)
+    .finals.flatMap(({ block }) => block.body.carried)
+    .filter(({ sender, body }) => sender === who && body.type === 'METER')
+    .map(({ round }) => round);
+
+test.each([0, 1, 2, 3])(
+  'a meter statement of node %i that reached nobody is said again until the chain carries it',
+  (who) => {
+    const away = (play: Neighbours): boolean => play.deciding === R + 2;
+    const play = new Neighbours({
+      lost: ({ body, sender }, to, of) => body.type === 'METER' && sender === who && to !== who && away(of),
+    });
+    play.rounds(5);
+    expect(metered(play, who)).toEqual([R - 2, R - 1, R, R + 1, R + 2]);
+  },
+);
+
+test('so is one that was said just before its node died, when it is back', () => {
+  const away = (play: Neighbours): boolean => play.deciding === R + 2;
+  const play = new Neighbours({ lost: ({ body }, to, of) => body.type === 'METER' && to !== 0 && away(of) });
+  play.rounds(2).until(10);
+  play.restart(0);
+  play.rounds(3);
+  expect(metered(play, 0)).toEqual([R - 2, R - 1, R, R + 1, R + 2]);
+});
