@@ -232,7 +232,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     return {
       now,
       utc: clock.now(),
-      clockTrusted: true,
+      clockTrusted: clock.now() >= decisionStart(runtime.state.finalNode.state.scheduleRound, round_ms),
       plans,
       noPlan: noPlan(),
       meter: meter.last && { reading: meter.last.value, age: meter.last.age, period: meterPeriod },

@@ -25,6 +25,7 @@ import type { BenchTime } from './adapters/scaled-clock.ts';
 import { readSecretFile, SecretFileError } from './adapters/secret-file.ts';
 import { sha256 } from './adapters/sha256.ts';
 import { LedgerError, readLedger } from './adapters/sqlite-ledger.ts';
+import { BEGINS_WITHIN } from './head-meter.ts';
 import type { Signer } from './ports.ts';
 import type { Neighbourhood, RegisteredNode } from './protocol/genesis.ts';
 import { makeRegistry } from './protocol/registry.ts';
@@ -294,7 +295,7 @@ export function readConfig(file: string): ConfigResult {
   const self = read.neighbourhood?.nodes[index];
   checkBroker(source, raw['broker'] ?? {}, at);
   checkWires(source, raw);
-  if (self) checkRole(source, raw, self);
+  if (self) checkRole(source, raw, self, read.neighbourhood!.roundTime_s);
   checkLedger(source, at(raw['ledger']), signer, read.neighbourhood);
 
   const problems = [...source.problems, ...read.problems];
@@ -412,11 +413,18 @@ function checkWires(source: Source, raw: Raw): void {
 }
 
 /** What the neighbourhood says of this node must be what stands here. */
-function checkRole(source: Source, raw: Raw, self: RegisteredNode): void {
+function checkRole(source: Source, raw: Raw, self: RegisteredNode, roundTime_s: number): void {
   if (self.role === 'head-meter') {
     for (const name of ['connector', 'relays', 'owner'])
       if (raw[name] !== undefined)
         source.report([name], `"${self.name}" is a head meter and has only a meter; remove it`);
+    const slowest_ms = Math.floor(BEGINS_WITHIN * roundTime_s * 800); // and a fifth to spare, for an answer that is late
+    const period_ms = raw['meter']?.['period_ms'];
+    if (typeof period_ms === 'number' && period_ms > slowest_ms)
+      source.report(
+        ['meter', 'period_ms'],
+        `${period_ms} ms is too slow for a head meter: a round of ${roundTime_s} s begins with a reading; write at most ${slowest_ms}`,
+      );
     return;
   }
   for (const name of ['connector', 'relays', 'owner'])

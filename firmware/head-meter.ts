@@ -19,7 +19,7 @@ export interface HeadMeter {
 /** Part of the interval after which the reading is sent: as late as T_ord (0.4) safely allows. */
 const SENT_AT = 0.36;
 /** Part of the interval within which its first reading counts as its beginning. */
-const BEGINS_WITHIN = 0.05;
+export const BEGINS_WITHIN = 0.05;
 const SILENT_ms = 10_000;
 
 export function startHeadMeter(meter: Meter, period: Millis, clock: Clock, runtime: Runtime): HeadMeter {

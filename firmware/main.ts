@@ -17,7 +17,7 @@ import { createLog } from './adapters/log.ts';
 import { connectBus } from './adapters/mqtt-bus.ts';
 import { scaledClock } from './adapters/scaled-clock.ts';
 import { sha256 } from './adapters/sha256.ts';
-import { openLedger } from './adapters/sqlite-ledger.ts';
+import { LedgerError, openLedger } from './adapters/sqlite-ledger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
 import { emptyChronicle, record } from './chronicle.ts';
@@ -32,7 +32,7 @@ import type { Clock } from './ports.ts';
 import type { Plan } from './protocol/plan.ts';
 import { makeRegistry } from './protocol/registry.ts';
 import { wakeEachRound } from './round-waker.ts';
-import { createRuntime } from './runtime.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
 import { solve } from './solver/solve.ts';
 import { aheadOf, VERSION, viewOf } from './viewer.ts';
 
@@ -171,15 +171,17 @@ export async function runController(config: Config): Promise<void> {
   let page: PageServer | null = null;
   try {
     page = await openPage(config, view, config.role === 'charge-point' ? owner : undefined);
-    // Once it runs, a lost broker is the fallback's matter; now it is a mistake, and somebody is watching.
-    await bus.firstConnection;
+    // On a node that has never traded, a broker that is not there is a mistake, and somebody is watching. One that has is in
+    // service: after a power cut it may be up before its broker, and the car is charged within the safe share meanwhile.
+    if (ledger.blocksAbove(0, 1).length === 0) await bus.firstConnection;
+    resume(runtime, config.ledger); // however long the replay takes, no device waits for it
   } catch (error) {
+    runtime.stop();
     await Promise.all([page?.close(), bus.close()]);
     ledger.close();
     throw error;
   }
 
-  runtime.start(); // replays the ledger: however long that takes, no device waits for it
   if (config.role === 'charge-point') {
     chargePoint = startChargePoint({
       config,
@@ -225,6 +227,16 @@ export async function runController(config: Config): Promise<void> {
   ledger.close();
   log.info('stopped');
   process.disconnect?.();
+}
+
+/** @throws LedgerError when what the ledger holds is no chain of this neighbourhood. */
+function resume(runtime: Runtime, ledger: string): void {
+  try {
+    runtime.start();
+  } catch (cause) {
+    const hint = `look with: p2pebt ledger verify ${ledger}; set aside (renamed), it is fetched again from the neighbours`;
+    throw new LedgerError('corrupt', `${ledger}: cannot be resumed (${(cause as Error).message}); ${hint}`, { cause });
+  }
 }
 
 /** What a controller tells the process that started it (a bench, a supervisor) when it is up. */

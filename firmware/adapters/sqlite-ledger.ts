@@ -29,8 +29,8 @@ export type LedgerFault =
 export class LedgerError extends Error {
   readonly code: LedgerFault;
 
-  constructor(code: LedgerFault, message: string) {
-    super(message);
+  constructor(code: LedgerFault, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'LedgerError';
     this.code = code;
   }

@@ -53,21 +53,22 @@ const virgin = (now: Millis): ContactMemory => ({
 });
 
 /**
- * The state to start with.
+ * The state to start with. A memory that cannot be read may hide a welded contact: both count as welded until a person
+ * has looked at them and cleared the alarm.
  * @param memory what `memento` gave last, undefined on a new device
  * @param time both clocks; `utc` null while it is not trusted (then no time counts as passed since the last switching)
- * @throws Error when the memory is not one of ours: starting without it could forget a welded contact
  */
 export function boot(
   memory: string | undefined,
   time: { readonly now: Millis; readonly utc: UnixMillis | null },
 ): ControlState {
   const { now } = time;
-  const was = memory === undefined ? undefined : parse(memory);
+  const was = memory === undefined ? null : parse(memory);
+  const unknown: ContactMemory = { ...virgin(now), welded: memory !== undefined && was === null };
   const revive = (contact: ReturnType<typeof kept>): ContactMemory => {
-    const away = was === undefined || time.utc === null ? 0 : Math.max(0, time.utc - was.switched.utc);
+    const away = was === null || time.utc === null ? 0 : Math.max(0, time.utc - was.switched.utc);
     // Times of the last run's monotonic clock, on this one's.
-    const here = (at: Millis): Millis => millis(now - away - (was === undefined ? 0 : was.switched.now - at));
+    const here = (at: Millis): Millis => millis(now - away - (was === null ? 0 : was.switched.now - at));
     const same: ContactMemory = {
       ...virgin(now),
       ...contact,
@@ -79,8 +80,8 @@ export function boot(
     return contact.wanted === 'closed' ? opened(same, now, false) : same;
   };
   return {
-    charge: was === undefined ? virgin(now) : revive(was.charge),
-    discharge: was === undefined ? virgin(now) : revive(was.discharge),
+    charge: was === null ? unknown : revive(was.charge),
+    discharge: was === null ? unknown : revive(was.discharge),
     slots: [],
     lastRound: -1,
     offer: { limit: 'none', since: now },
@@ -104,16 +105,15 @@ type Memento = {
   discharge: ReturnType<typeof kept>;
 };
 
-function parse(memory: string): Memento {
-  const unusable = (detail: string) =>
-    new Error(`the memory of the contacts is unusable (${detail}): inspect them for welding, then delete this memory`);
+/** Null when it is not one of ours. */
+function parse(memory: string): Memento | null {
   let was: { version?: unknown } & Memento;
   try {
     was = JSON.parse(memory);
   } catch {
-    throw unusable('it is not JSON');
+    return null;
   }
-  if (was?.version !== version) throw unusable(`version ${was?.version}, expected ${version}`);
+  if (was?.version !== version) return null;
   for (const which of ['charge', 'discharge'] as const) {
     const contact = was[which];
     const whole = [contact?.operations, contact?.loadedOperations].every(Number.isSafeInteger);
@@ -122,9 +122,7 @@ function parse(memory: string): Memento {
     );
     const rest = contact?.restingSince === null || Number.isSafeInteger(contact?.restingSince);
     const wanted = contact?.wanted === 'open' || contact?.wanted === 'closed';
-    if (!whole || !times || !rest || !wanted || typeof contact?.welded !== 'boolean')
-      throw unusable(`${which} contact`);
+    if (!whole || !times || !rest || !wanted || typeof contact?.welded !== 'boolean') return null;
   }
-  if (![was.switched?.now, was.switched?.utc].every(Number.isSafeInteger)) throw unusable('time of the last switching');
-  return was;
+  return [was.switched?.now, was.switched?.utc].every(Number.isSafeInteger) ? was : null;
 }

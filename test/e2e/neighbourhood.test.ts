@@ -111,6 +111,9 @@ test('the broker dies for two rounds: the plan runs out, nothing ramps up, and t
     ...(bench.view()?.chain.blocks ?? []).map(({ round, outcome }) => (outcome === 'committed' ? round : 0)),
   );
   const planEnds = (planned + 1) * ROUND_ms;
+  const [restarted] = bench.world.ids;
+  await bench.kill(restarted, 'SIGTERM');
+  await bench.start(restarted); // it has traded before: it needs no broker to charge within its safe share
   await eventually('the last plan has run to its end', () => bench.clock.now() > planEnds + 30_000, rounds(2));
   const wrong = new Set<string>();
   await eventually(

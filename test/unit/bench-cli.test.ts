@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKeyFile } from '../../firmware/adapters/key-file.ts';
+import { openLedger, readLedger } from '../../firmware/adapters/sqlite-ledger.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
@@ -187,6 +188,19 @@ describe('a controller', () => {
     );
     expect(code).toBe(2);
     expect(readFileSync(ledger)).toEqual(before);
+  });
+
+  test('that has traded before starts without its broker, and says which ledger holds no chain', async () => {
+    await controller(node('damaged'));
+    const file = join(folder, 'damaged', 'ledger.sqlite');
+    const { publicKey, genesisHash } = readLedger(file);
+    const ledger = openLedger(file, { publicKey, genesisHash });
+    const block = { height: 1, round: 1, hash: new Uint8Array(32), message: new Uint8Array([1]), certificate: null };
+    ledger.append([{ kind: 'final', block }]);
+    ledger.close();
+    const { code, said } = await controller(join(folder, 'damaged', 'config.json'));
+    expect(said).toMatch(/ledger\.sqlite: cannot be resumed \(.*\); look with: p2pebt ledger verify /);
+    expect(code).toBe(2);
   });
 });
 

@@ -126,7 +126,14 @@ describe('a sound configuration', () => {
       'p2pebt.yaml:15:1: relays: "head-meter" is a head meter and has only a meter; remove it',
       'p2pebt.yaml:20:1: owner: "head-meter" is a head meter and has only a meter; remove it',
     ]);
-    expect(accepted(text.slice(0, text.indexOf('connector:'))).role).toBe('head-meter');
+    const head = text.slice(0, text.indexOf('connector:'));
+    expect(accepted(head).role).toBe('head-meter');
+    const slow = head.replace('meter:\n', 'meter:\n  period_ms: 12001\n');
+    expect(problems(slow)).toEqual([
+      'p2pebt.yaml:8:3: meter.period_ms: 12001 ms is too slow for a head meter: a round of 300 s begins with a reading; ' +
+        'write at most 12000',
+    ]);
+    expect(accepted(slow.replace('12001', '12000')).meter.period).toBe(12_000);
   });
 
   test('names a bench, a page that is off, a gateway, a broker with a password', () => {
