@@ -19,6 +19,7 @@ import { scaledClock } from './adapters/scaled-clock.ts';
 import { sha256 } from './adapters/sha256.ts';
 import { LedgerError, openLedger } from './adapters/sqlite-ledger.ts';
 import { systemClock } from './adapters/system-clock.ts';
+import { counterFile, openVoteCounter } from './adapters/vote-counter.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
 import { emptyChronicle, record } from './chronicle.ts';
 import { UsageError } from './commands/errors.ts';
@@ -39,6 +40,10 @@ import { aheadOf, VERSION, viewOf } from './viewer.ts';
 /** The solver's time; past it the best plan found so far is taken. It shares the thread with the control of the contacts,
  * so it stays well under the shortest lease (500 ms of wall on a fast bench). */
 const SOLVE_WALL_ms = 150;
+
+const NO_COUNTER =
+  'what was signed with this key is not known, so it votes from the next round on, and on nothing before. ' +
+  'If the key has never been used, stop, write 0 into that file and start again';
 
 /** One bus per address: several units on one serial line share its queue. */
 class Buses {
@@ -94,10 +99,11 @@ export async function runController(config: Config): Promise<void> {
   const clock = config.clock ? scaledClock(config.clock) : systemClock;
   const registry = makeRegistry(config.neighbourhood, sha256);
   const signer = loadKeyFile(config.keyFile);
-  const ledger = openLedger(config.ledger, {
-    publicKey: config.publicKey,
-    genesisHash: Buffer.from(registry.genesis, 'hex'),
-  });
+  const counter = counterFile(config.keyFile);
+  const votes = openVoteCounter(counter);
+  if (votes.value === null) log.warn(`${counter} is missing: ${NO_COUNTER}`);
+  const identity = { publicKey: config.publicKey, genesisHash: Buffer.from(registry.genesis, 'hex') };
+  const ledger = openLedger(config.ledger, identity, votes);
   ledger.remember(NEIGHBOURHOOD_FACT, JSON.stringify(config.neighbourhood));
 
   const chronicle = emptyChronicle();
@@ -147,7 +153,11 @@ export async function runController(config: Config): Promise<void> {
       },
       note({ code, round, text }) {
         const level =
-          code === 'evidence' || code === 'refused-block' ? 'warn' : code === 'round-begins' ? 'debug' : 'info';
+          code === 'evidence' || code === 'refused-block' || code === 'abstains'
+            ? 'warn'
+            : code === 'round-begins'
+              ? 'debug'
+              : 'info';
         log[level]({ code, round }, text);
         changed();
       },

@@ -48,8 +48,11 @@ export interface OwnVote {
   readonly kind: 'notarize' | 'final' | 'skip';
   /** The payload that was (or is about to be) signed. */
   readonly payload: Uint8Array;
-  /** For a NOTARIZE, the PROPOSE message voted for, so that the neighbourhood can rebuild it after a blackout. */
-  readonly proposal: Uint8Array | null;
+  /**
+   * What the vote rests on, so that a neighbourhood can go on after a blackout: the PROPOSE message voted for, for a FINAL
+   * with the NOTARIZE votes of a quorum (a CBOR list, as in a certificate). Null for a SKIP.
+   */
+  readonly basis: Uint8Array | null;
 }
 
 /** Another message of this node that must not be contradicted after a restart: an order, a header, a meter statement. */
@@ -61,7 +64,8 @@ export interface OwnStatement {
 
 export type LedgerEntry =
   | { readonly kind: 'vote'; readonly vote: OwnVote }
-  | { readonly kind: 'final'; readonly block: FinalBlock }
+  /** `view` is the block's: what this node has voted up to it is history. */
+  | { readonly kind: 'final'; readonly block: FinalBlock; readonly view: number }
   | { readonly kind: 'statement'; readonly statement: OwnStatement };
 
 /** What a ledger knows when the node starts. */
@@ -69,6 +73,8 @@ export interface LedgerContent {
   readonly blocks: readonly FinalBlock[];
   readonly votes: readonly OwnVote[];
   readonly statements: readonly OwnStatement[];
+  /** False when votes may be missing: more were signed with this key than the ledger knows of, or nobody knows how many. */
+  readonly whole: boolean;
 }
 
 /** Durable memory. `append` returns when every entry would survive a power cut; all or none of them are kept. */

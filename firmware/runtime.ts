@@ -7,7 +7,7 @@ import { millis } from '../hal/units.ts';
 import type { Gate, Refusal } from './adapters/gate.ts';
 import type { Bus, Clock, FinalBlock, Hash, Ledger, Signer } from './ports.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
-import { openVotes, votesOf } from './protocol/certificate.ts';
+import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode } from './protocol/codec.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
 import {
@@ -63,6 +63,7 @@ export interface Runtime {
 /** A few times per Δ, which is 2 s in a five-minute round; never faster than the wall can follow. */
 const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
+const MEMORY_FACT = 'memory-from';
 
 export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runtime {
   const { registry, self, hash, clock, bus, ledger, signer, gate } = parts;
@@ -165,7 +166,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
 
   /** From the ledger: the chain, then what this node has signed beyond it, said again. */
   const resume = (): void => {
-    const { blocks, votes, statements } = ledger.load();
+    const { blocks, votes, statements, whole } = ledger.load();
     const chain = blocks.map((block) => ({
       message: gate.reopen(block.message) as Signed<Block>,
       certificate: block.certificate,
@@ -178,21 +179,34 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       (block, chainState, at) => events.final?.({ block, state: chainState, votes: votesOf(chain, at) }),
     );
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
+    state.memoryFrom_round = memoryFrom(whole, deciding);
     const settled = state.finalNode.state.registers[self]?.round ?? -1;
     const again = [
       ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
       ...own.filter(({ to }) => to > state.finalNode.view),
     ].map(({ payload }) => gate.reopen(encode([payload, signer.sign(toSign(payload))])));
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
-    for (const { proposal } of own) {
-      if (proposal === null) continue;
-      const message = gate.reopen(proposal);
-      if (message.view > state.finalNode.view) feed({ kind: 'message', message });
-    }
+    for (const { to, basis } of own)
+      if (to > state.finalNode.view)
+        for (const message of openMessages(basis, gate)) feed({ kind: 'message', message });
     for (const message of again) if (message.body.type !== 'HEADER') feed({ kind: 'message', message });
     for (const message of again) publish(message);
     feed({ kind: 'tick', now_ms: clock.now() });
     for (const message of again) if (message.body.type === 'HEADER') feed({ kind: 'message', message });
+  };
+
+  /**
+   * The first round about which this node may vote. After a ledger was lost, wholly or in part, votes of earlier rounds
+   * may be forgotten; that too must be remembered, since the next start finds a ledger that looks whole.
+   */
+  const memoryFrom = (whole: boolean, deciding: number): number => {
+    const known = Number(ledger.recall(MEMORY_FACT) ?? 0);
+    if (whole) return known;
+    const round = Math.max(deciding, state.finalNode.state.scheduleRound) + 1;
+    ledger.remember(MEMORY_FACT, String(round));
+    const text = `votes of this node may be lost with its ledger: it votes from round ${round} on, and on nothing before`;
+    events.note?.({ code: 'abstains', round: deciding, text });
+    return round;
   };
 
   bus.onMessage(onBus);

@@ -3,11 +3,13 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:cryp
 import type { Signer } from '../ports.ts';
 import { createSigner } from './ed25519.ts';
 import { readSecretFile, SecretFileError, writeSecretFile } from './secret-file.ts';
+import { counterFile, createVoteCounter } from './vote-counter.ts';
 
-/** Makes a new key. @throws SecretFileError `exists`. */
+/** Makes a new key, and the counter of its votes beside it. @throws SecretFileError `exists`. */
 export function createKeyFile(path: string): Signer {
   const { privateKey } = generateKeyPairSync('ed25519');
   writeSecretFile(path, privateKey.export({ format: 'pem', type: 'pkcs8' }) as string);
+  createVoteCounter(counterFile(path));
   return createSigner(privateKey);
 }
 

@@ -8,6 +8,7 @@ import { existsSync, renameSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { UnixMillis } from '../../hal/units.ts';
 import type { FinalBlock, Ledger, LedgerContent, LedgerEntry, OwnStatement, OwnVote } from '../ports.ts';
+import type { VoteCounter } from './vote-counter.ts';
 
 export interface LedgerIdentity {
   /** The node's ed25519 key, and the hash of the neighbourhood that it takes part in. */
@@ -38,7 +39,7 @@ export class LedgerError extends Error {
 
 /** A ledger as `ledger verify`, `ledger show` and the bench see it, also while its node is running. */
 export interface LedgerReader extends LedgerIdentity {
-  load(): LedgerContent;
+  load(): Omit<LedgerContent, 'whole'>;
   blocksAbove: Ledger['blocksAbove'];
   recall(key: string): string | undefined;
   close(): void;
@@ -55,11 +56,13 @@ export interface SqliteLedger extends Ledger {
 }
 
 /**
- * The last votes and statements are kept: hundreds of quiet rounds, or some thirty in which every view was skipped.
- * They are counted, not dated, so that no jump of the clock can make the ledger forget what was just signed.
+ * The last statements are kept: hundreds of rounds. They are counted, not dated, so that no jump of the clock can make the
+ * ledger forget what was just signed. Votes are kept until a final block or a wider SKIP of this node makes them history.
  */
-const VOTES_KEPT = 1_000;
 const STATEMENTS_KEPT = 1_000;
+/** Facts of the ledger's own: how many votes it has seen (the counter's twin), and the view of the last final block. */
+const SIGNED = 'votes-signed';
+const FINAL_VIEW = 'final-view';
 const VERSION = 1;
 /** 'PEBT', so that no other program's database is taken for a ledger. */
 const APPLICATION_ID = 0x50454254;
@@ -73,17 +76,17 @@ const SCHEMA = `
   CREATE TABLE vote (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('notarize', 'final', 'skip')),
     first_view INTEGER NOT NULL, last_view INTEGER NOT NULL CHECK (last_view >= first_view),
-    payload BLOB NOT NULL, proposal BLOB, UNIQUE (kind, first_view, last_view)
+    payload BLOB NOT NULL, basis BLOB, UNIQUE (kind, first_view, last_view)
   ) STRICT;
   CREATE INDEX vote_by_last_view ON vote (last_view);
   CREATE TABLE statement (id INTEGER PRIMARY KEY, round INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL) STRICT;
 `;
 
 /**
- * Opens the ledger of this node, or begins one where no file is.
+ * Opens the ledger of this node, or begins one where no file is. The counter of its key tells whether votes are missing.
  * @throws LedgerError of any code but `missing`.
  */
-export function openLedger(path: string, identity: LedgerIdentity): SqliteLedger {
+export function openLedger(path: string, identity: LedgerIdentity, counter: VoteCounter): SqliteLedger {
   const lock = lockLedger(path);
   try {
     const db = open(path, {});
@@ -96,7 +99,7 @@ export function openLedger(path: string, identity: LedgerIdentity): SqliteLedger
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = FULL'); // the build's default in WAL mode is NORMAL, which may lose the last commits
       if (fresh) begin(db, identity);
-      return writer(db, lock);
+      return writer(db, lock, counter);
     } catch (error) {
       db.close();
       throw error;
@@ -213,15 +216,15 @@ function checkIdentity(db: Database.Database, path: string, wanted: LedgerIdenti
     );
 }
 
-function writer(db: Database.Database, lock: Database.Database): SqliteLedger {
+function writer(db: Database.Database, lock: Database.Database, counter: VoteCounter): SqliteLedger {
   const insertVote = db.prepare(
-    'INSERT INTO vote (kind, first_view, last_view, payload, proposal) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO vote (kind, first_view, last_view, payload, basis) VALUES (?, ?, ?, ?, ?)',
   );
   const sameVote = db.prepare('SELECT 1 FROM vote WHERE kind = ? AND first_view = ? AND last_view = ? AND payload = ?');
-  // 2.5: one NOTARIZE and one FINAL a view, and never both FINAL and SKIP for the same one.
+  // 2.5: one NOTARIZE and one FINAL a view, no FINAL where it has skipped or the other way round, no NOTARIZE after a SKIP.
   const contradiction = db.prepare(`
     SELECT kind, first_view, last_view FROM vote WHERE first_view <= @to AND last_view >= @from
-    AND (kind = @kind AND kind <> 'skip' OR kind = 'skip' AND @kind = 'final' OR kind = 'final' AND @kind = 'skip')`);
+    AND (kind = @kind AND kind <> 'skip' OR kind = 'skip' AND @kind <> 'skip' OR kind = 'final' AND @kind = 'skip')`);
   const insertStatement = db.prepare('INSERT INTO statement (round, kind, payload) VALUES (?, ?, ?)');
   const blockAt = db.prepare<[number], { hash: Buffer }>('SELECT hash FROM block WHERE height = ?');
   const gapsBeside = db
@@ -232,12 +235,19 @@ function writer(db: Database.Database, lock: Database.Database): SqliteLedger {
     .pluck();
   const insertBlock = db.prepare('INSERT INTO block VALUES (?, ?, ?, ?, ?)');
   const certify = db.prepare('UPDATE block SET certificate = ? WHERE height = ? AND certificate IS NULL');
-  const pruneVotes = db.prepare('DELETE FROM vote WHERE id <= ?');
+  const pruneVotes = db.prepare('DELETE FROM vote WHERE last_view <= ?');
+  // Where it has skipped, this node signs nothing else any more.
+  const supersede = db.prepare(
+    "DELETE FROM vote WHERE kind <> 'final' AND first_view >= ? AND last_view <= ? AND id < ?",
+  );
   const pruneStatements = db.prepare('DELETE FROM statement WHERE id <= ?');
+  const recall = db.prepare<[string], string>('SELECT value FROM fact WHERE key = ?').pluck();
   const remember = db.prepare('INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
 
-  const appendVote = ({ kind, from, to, payload, proposal }: OwnVote) => {
+  const appendVote = ({ kind, from, to, payload, basis }: OwnVote) => {
     if (sameVote.get(kind, from, to, payload)) return;
+    const settled = Number(recall.get(FINAL_VIEW) ?? -1);
+    assert(from > settled, `a ${kind} for views ${from}..${to}, but the block of view ${settled} is final`);
     const other = contradiction.get({ kind, from, to }) as
       | { kind: string; first_view: number; last_view: number }
       | undefined;
@@ -245,8 +255,14 @@ function writer(db: Database.Database, lock: Database.Database): SqliteLedger {
       assert.fail(
         `a ${kind} for views ${from}..${to} contradicts our ${other.kind} for ${other.first_view}..${other.last_view}`,
       );
-    const { lastInsertRowid } = insertVote.run(kind, from, to, payload, proposal);
-    pruneVotes.run(Number(lastInsertRowid) - VOTES_KEPT);
+    const { lastInsertRowid } = insertVote.run(kind, from, to, payload, basis);
+    if (kind === 'skip') supersede.run(from, to, lastInsertRowid);
+  };
+
+  const settleVotes = (view: number) => {
+    if (view <= Number(recall.get(FINAL_VIEW) ?? -1)) return;
+    remember.run(FINAL_VIEW, String(view));
+    pruneVotes.run(view);
   };
 
   const appendBlock = ({ height, round, hash, message, certificate }: FinalBlock) => {
@@ -263,10 +279,14 @@ function writer(db: Database.Database, lock: Database.Database): SqliteLedger {
   };
 
   const append = db.transaction((entries: readonly LedgerEntry[]) => {
+    const signed = entries.filter(({ kind }) => kind === 'vote').length;
+    if (signed > 0) remember.run(SIGNED, String(counter.raise(signed)));
     for (const entry of entries) {
       if (entry.kind === 'vote') appendVote(entry.vote);
-      else if (entry.kind === 'final') appendBlock(entry.block);
-      else appendStatement(entry.statement);
+      else if (entry.kind === 'final') {
+        appendBlock(entry.block);
+        settleVotes(entry.view);
+      } else appendStatement(entry.statement);
     }
     for (const entry of entries) {
       if (entry.kind !== 'final') continue;
@@ -279,8 +299,11 @@ function writer(db: Database.Database, lock: Database.Database): SqliteLedger {
     }
   });
 
+  const content = reader(db);
+  const whole = counter.value === Number(recall.get(SIGNED) ?? 0);
   return {
-    ...reader(db),
+    ...content,
+    load: () => ({ ...content.load(), whole }),
     append: (entries) => append(entries),
     remember: (key, value) => void remember.run(key, value),
     durability: () => ({
@@ -298,7 +321,7 @@ function reader(db: Database.Database): Pick<LedgerReader, 'load' | 'blocksAbove
   const blocks = db.prepare<[], FinalBlock>('SELECT * FROM block ORDER BY height');
   const above = db.prepare<[number], FinalBlock>('SELECT * FROM block WHERE height > ? ORDER BY height');
   const votes = db.prepare<[], OwnVote>(
-    'SELECT first_view AS "from", last_view AS "to", kind, payload, proposal FROM vote ORDER BY id',
+    'SELECT first_view AS "from", last_view AS "to", kind, payload, basis FROM vote ORDER BY id',
   );
   const statements = db.prepare<[], OwnStatement>('SELECT round, kind, payload FROM statement ORDER BY id');
   const fact = db.prepare<[string], string>('SELECT value FROM fact WHERE key = ?').pluck();
@@ -308,7 +331,7 @@ function reader(db: Database.Database): Pick<LedgerReader, 'load' | 'blocksAbove
       votes: votes.all().map((vote) => ({
         ...vote,
         payload: bytes(vote.payload),
-        proposal: vote.proposal && bytes(vote.proposal),
+        basis: vote.basis && bytes(vote.basis),
       })),
       statements: statements.all().map((statement) => ({ ...statement, payload: bytes(statement.payload) })),
     })),

@@ -125,6 +125,7 @@ export type NoteCode =
   | 'committed-late'
   | 'terminated'
   | 'evidence'
+  | 'abstains'
   | 'sync';
 
 /** Something worth telling a person. */

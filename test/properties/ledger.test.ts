@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
+import { openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
 import type { FinalBlock, LedgerContent, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
 
 const identity = { publicKey: new Uint8Array(32).fill(1), genesisHash: new Uint8Array(32).fill(2) };
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.from(a).equals(b);
 
+type Twin = Omit<LedgerContent, 'whole'> & { readonly finalView: number };
+
 /** What a ledger must do, without SQL, indexes or disk. Null: refused. `skipsMayMeetFinals` is the mutant. */
-function twin(
-  before: LedgerContent,
-  entries: readonly LedgerEntry[],
-  skipsMayMeetFinals = false,
-): LedgerContent | null {
+function twin(before: Twin, entries: readonly LedgerEntry[], skipsMayMeetFinals = false): Twin | null {
   const blocks: FinalBlock[] = [...before.blocks];
-  const votes: OwnVote[] = [...before.votes];
+  let votes: readonly OwnVote[] = before.votes;
+  let { finalView } = before;
   const statements: OwnStatement[] = [...before.statements];
   for (const entry of entries) {
     if (entry.kind === 'statement') statements.push(entry.statement);
@@ -26,22 +26,27 @@ function twin(
       if (at < 0) blocks.push(entry.block);
       else if (!same(blocks[at]!.hash, entry.block.hash)) return null;
       else blocks[at] = { ...blocks[at]!, certificate: blocks[at]!.certificate ?? entry.block.certificate };
+      finalView = Math.max(finalView, entry.view);
+      votes = votes.filter(({ to }) => to > finalView);
     } else {
       const { vote } = entry;
       const meet = votes.filter(({ from, to }) => from <= vote.to && to >= vote.from);
       const twice = (old: OwnVote) => old.kind === vote.kind && old.from === vote.from && old.to === vote.to;
       if (meet.some((old) => twice(old) && same(old.payload, vote.payload))) continue;
+      if (vote.from <= finalView) return null;
+      if (meet.some((old) => old.kind === 'skip' && vote.kind === 'notarize')) return null;
       if (meet.some((old) => old.kind === vote.kind && (vote.kind !== 'skip' || twice(old)))) return null;
       const crossed = meet.some(
         ({ kind }) => (kind === 'skip' && vote.kind === 'final') || (kind === 'final' && vote.kind === 'skip'),
       );
       if (crossed && !skipsMayMeetFinals) return null;
-      votes.push(vote);
+      const within = ({ kind, from, to }: OwnVote) => kind !== 'final' && from >= vote.from && to <= vote.to;
+      votes = [...votes.filter((old) => vote.kind !== 'skip' || !within(old)), vote];
     }
   }
   blocks.sort((a, b) => a.height - b.height);
   if (blocks.some(({ height }, index) => index > 0 && height !== blocks[index - 1]!.height + 1)) return null;
-  return { blocks, votes, statements };
+  return { blocks, votes, statements, finalView };
 }
 
 const payload = fc.uint8Array({ minLength: 1, maxLength: 1, max: 3 });
@@ -59,16 +64,17 @@ const vote: fc.Arbitrary<LedgerEntry> = fc
       from,
       to: kind === 'skip' ? from + length : from,
       payload,
-      proposal: kind === 'notarize' ? payload : null,
+      basis: kind === 'notarize' ? payload : null,
     },
   }));
 const final: fc.Arbitrary<LedgerEntry> = fc
-  .record({ height: fc.integer({ min: 1, max: 3 }), byte: fc.nat(1), certified: fc.boolean() })
-  .map(({ height, byte, certified }) => {
+  .record({ height: fc.integer({ min: 1, max: 3 }), byte: fc.nat(1), certified: fc.boolean(), view: fc.nat(4) })
+  .map(({ height, byte, certified, view }) => {
     const hash = new Uint8Array(32).fill(byte);
     return {
       kind: 'final',
       block: { height, round: height + 100, hash, message: hash, certificate: certified ? hash : null },
+      view,
     };
   });
 const statement: fc.Arbitrary<LedgerEntry> = fc
@@ -79,9 +85,10 @@ const batches = fc.array(fc.array(fc.oneof(vote, final, statement), { maxLength:
 /** Plays the batches on both; the first batch on which they differ, if any. */
 function firstDifference(all: LedgerEntry[][], judge: typeof twin): number | null {
   const folder = mkdtempSync(join(tmpdir(), 'p2pebt-ledger-'));
-  let ledger = openLedger(join(folder, 'ledger.sqlite'), identity);
+  const open = () => openLedger(join(folder, 'ledger.sqlite'), identity, openVoteCounter(join(folder, 'votes')));
+  let ledger = open();
   try {
-    let expected: LedgerContent = { blocks: [], votes: [], statements: [] };
+    let expected: Twin = { blocks: [], votes: [], statements: [], finalView: -1 };
     for (const [index, batch] of all.entries()) {
       const next = judge(expected, batch);
       let refused = false;
@@ -94,10 +101,11 @@ function firstDifference(all: LedgerEntry[][], judge: typeof twin): number | nul
       expected = next ?? expected; // all or none
       if (index % 3 === 2) {
         ledger.close();
-        ledger = openLedger(join(folder, 'ledger.sqlite'), identity);
+        ledger = open();
       }
       try {
-        expect(ledger.load()).toEqual(expected);
+        const { blocks, votes, statements } = expected;
+        expect(ledger.load()).toMatchObject({ blocks, votes, statements });
       } catch {
         return index;
       }
@@ -119,7 +127,7 @@ test('keeps and refuses what the twin keeps and refuses, also across reopening',
 }, 30_000);
 
 test('the comparison notices a ledger that lets a SKIP meet a FINAL', () => {
-  const at = { from: 4, to: 4, payload: new Uint8Array([1]), proposal: null };
+  const at = { from: 4, to: 4, payload: new Uint8Array([1]), basis: null };
   const story: LedgerEntry[][] = [
     [{ kind: 'vote', vote: { ...at, kind: 'final' } }],
     [{ kind: 'vote', vote: { ...at, kind: 'skip' } }],

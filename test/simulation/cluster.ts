@@ -6,7 +6,9 @@
 
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
+import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
+import { decode } from '../../firmware/protocol/codec.ts';
 import {
   type Block,
   type Body,
@@ -206,15 +208,17 @@ export class Cluster {
     );
     const local_ms = this.now_ms + this.faults.skew_ms(node.index);
     const round = decidedAt(local_ms, node.state.hours.round_ms);
-    if (lostTail && this.options.forgetful !== true) node.state.memoryFrom_round = round + 1;
+    if (lostTail && this.options.forgetful !== true)
+      node.disk.memoryFrom_round = Math.max(round, node.state.finalNode.state.scheduleRound) + 1;
+    node.state.memoryFrom_round = node.disk.memoryFrom_round;
     node.alive = true;
     const again = statements.filter((statement) => statement.round >= round).map(({ payload }) => this.reopen(payload));
     again.push(...own.filter(({ body }) => body.to > node.state.finalNode.view));
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
-    for (const { view, body } of own) {
-      if (body.kind !== 'notarize' || view <= node.state.finalNode.view) continue;
-      this.feed(node, { kind: 'message', message: this.blockOf(body.block) });
-    }
+    const opener = { reopen: (wire: Uint8Array) => this.reopen((decode(wire) as [Uint8Array, Uint8Array])[0]) };
+    for (const { to, basis } of votes)
+      if (to > node.state.finalNode.view)
+        for (const message of openMessages(basis, opener)) this.feed(node, { kind: 'message', message });
     for (const message of again) if (message.body.type !== 'HEADER') this.feed(node, { kind: 'message', message });
     for (const message of again) {
       this.options.watch?.said?.(message, true);

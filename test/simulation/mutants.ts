@@ -61,6 +61,11 @@ export const MUTANTS: readonly Mutant[] = [
         find: 'if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);',
         replace: 'void [from, vote, markOwnVote];',
       },
+      {
+        file: 'consensus/simplex.ts',
+        find: 'if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body);',
+        replace: '',
+      },
     ],
     caughtBy: ['I8', 'I1'],
     run: { nodes: 4, rounds: 60, seed: 1, faults: ['crash', 'adversary'], steady: true },

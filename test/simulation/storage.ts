@@ -22,6 +22,8 @@ export class Disk {
   readonly blocks: KeptBlock[] = [];
   private votes: OwnVote[] = [];
   private statements: OwnStatement[] = [];
+  /** The device's fact of the same name: see createRuntime. */
+  memoryFrom_round = 0;
   private readonly syncs: boolean;
 
   constructor(syncs = true) {

@@ -1,7 +1,16 @@
 /** The ledger on a real disk: durability, whose it is, damage, and a process killed while it writes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +24,7 @@ import {
   readLedger,
   setLedgerAside,
 } from '../../firmware/adapters/sqlite-ledger.ts';
+import { createVoteCounter, openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
 import type { FinalBlock, LedgerEntry, OwnVote } from '../../firmware/ports.ts';
 import { unixMillis } from '../../hal/units.ts';
 
@@ -22,16 +32,18 @@ let folder: string;
 let file: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'p2pebt-ledger-'));
+  createVoteCounter(join(folder, 'key.votes'));
   file = join(folder, 'ledger.sqlite');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const identity = { publicKey: new Uint8Array(32).fill(1), genesisHash: new Uint8Array(32).fill(2) };
-const open = () => openLedger(file, identity);
+const counter = () => openVoteCounter(join(folder, 'key.votes'));
+const open = () => openLedger(file, identity, counter());
 const vote = (kind: OwnVote['kind'], from: number, to = from, payload = `${kind} ${from}`): LedgerEntry => ({
   kind: 'vote',
-  vote: { kind, from, to, payload: bytes(payload), proposal: kind === 'notarize' ? bytes('block') : null },
+  vote: { kind, from, to, payload: bytes(payload), basis: kind === 'notarize' ? bytes('block') : null },
 });
 const block = (height: number, name = `block ${height}`, certificate: string | null = null): LedgerEntry => ({
   kind: 'final',
@@ -42,6 +54,7 @@ const block = (height: number, name = `block ${height}`, certificate: string | n
     message: bytes('m'),
     certificate: certificate === null ? null : bytes(certificate),
   },
+  view: height,
 });
 const codeOf = (action: () => unknown) => {
   try {
@@ -106,6 +119,8 @@ describe('what an honest node never signs', () => {
     ['two FINAL in a view', vote('final', 7), vote('final', 7, 7, 'another block')],
     ['FINAL where it has skipped', vote('skip', 5, 9), vote('final', 7)],
     ['SKIP where it has finalised', vote('final', 7), vote('skip', 7, 12)],
+    ['NOTARIZE where it has skipped', vote('skip', 5, 9), vote('notarize', 7)],
+    ['a vote at or below a final block', block(7), vote('notarize', 7)],
     ['two blocks at a height', block(1), block(1, 'another')],
     ['a chain with a gap', block(1), block(3)],
     ['a block far below the chain', block(3), block(1)],
@@ -119,9 +134,9 @@ describe('what an honest node never signs', () => {
     ledger.close();
   });
 
-  test('the same vote again, a NOTARIZE beside a SKIP, and a late certificate are fine', () => {
+  test('the same vote again, a SKIP after a NOTARIZE, and a late certificate are fine', () => {
     const ledger = open();
-    ledger.append([vote('notarize', 7), vote('skip', 7), block(1), block(2)]);
+    ledger.append([vote('notarize', 7), vote('notarize', 9), vote('skip', 9), block(1), block(2)]);
     ledger.append([vote('notarize', 7), block(1, 'block 1', 'quorum')]);
     ledger.append([block(1)]); // does not take the certificate away again
     const { votes, blocks } = ledger.load();
@@ -131,20 +146,82 @@ describe('what an honest node never signs', () => {
   });
 });
 
-test('votes and statements stay bounded by count, so that a jump of the clock forgets nothing recent', () => {
+test('votes are kept, however many, until a final block or a wider SKIP makes them history', () => {
   const ledger = open();
-  const far = 1_000_000;
-  ledger.append(Array.from({ length: 1_500 }, (_, view) => vote('notarize', view)));
-  ledger.append([vote('notarize', far)]);
+  const kept = () => ledger.load().votes.map(({ kind, from, to }) => `${kind} ${from}-${to}`);
+  ledger.append(Array.from({ length: 1_500 }, (_, view) => vote('notarize', 10 + view)));
+  ledger.append([vote('final', 20), vote('skip', 21, 1_000)]);
+  expect(kept()).toHaveLength(11 + 509 + 2);
+  ledger.append([vote('skip', 21, 1_508)]);
+  expect(kept().slice(10)).toEqual(['notarize 20-20', 'notarize 1509-1509', 'final 20-20', 'skip 21-1508']);
+  expect(() => ledger.append([vote('notarize', 1_509, 1_509, 'another')])).toThrow('contradicts');
+  ledger.append([{ ...block(1), view: 1_508 } as LedgerEntry]);
+  expect(kept()).toEqual(['notarize 1509-1509']);
+  ledger.close();
+});
+
+describe('the counter beside the key tells whether votes are missing', () => {
+  const whole = () => {
+    const ledger = open();
+    try {
+      return ledger.load().whole;
+    } finally {
+      ledger.close();
+    }
+  };
+  const votes = (from: number) => {
+    const ledger = open();
+    ledger.append([vote('notarize', from), vote('final', from)]);
+    ledger.close();
+  };
+  const at = (name: string) => join(folder, name);
+
+  test('a new ledger of a new key is whole, and stays so from vote to vote', () => {
+    expect(whole()).toBe(true);
+    for (const view of [1, 2, 3]) {
+      votes(view);
+      expect(whole()).toBe(true);
+      expect(counter().value).toBe(2 * view);
+    }
+  });
+  test('a ledger that is gone, or was restored from a backup, is not', () => {
+    votes(1);
+    cpSync(file, at('backup'));
+    votes(2);
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+    expect(whole()).toBe(false);
+    cpSync(at('backup'), file);
+    expect(whole()).toBe(false);
+    votes(3); // it goes on counting from what the counter knows
+    expect([counter().value, whole()]).toEqual([6, true]);
+  });
+  test('nor is one whose counter is gone, though the count begins anew', () => {
+    rmSync(at('key.votes'));
+    expect(whole()).toBe(false);
+    votes(1);
+    expect([counter().value, whole()]).toEqual([2, true]);
+  });
+  test('a line that a power cut tore costs nothing, unless it shows more than was signed', () => {
+    votes(1);
+    votes(2);
+    const [even, odd] = readFileSync(at('key.votes'), 'latin1').split('\n');
+    expect([Number(even), Number(odd)]).toEqual([4, 0]);
+    writeFileSync(at('key.votes'), `${even}\n00000\0`);
+    expect(whole()).toBe(true);
+    writeFileSync(at('key.votes'), `${even}\n0000000000000005\n`);
+    expect(whole()).toBe(false);
+  });
+});
+
+test('statements stay bounded by count, so that a jump of the clock forgets nothing recent', () => {
+  const ledger = open();
   ledger.append(
     Array.from({ length: 1_500 }, (_, round) => ({
       kind: 'statement',
       statement: { round, kind: 'ORDER', payload: bytes('o') },
     })),
   );
-  const { votes, statements } = ledger.load();
-  expect([votes.length, votes.at(-2)!.to, votes.at(-1)!.to]).toEqual([1_000, 1_499, far]);
-  expect(() => ledger.append([vote('notarize', 1_499, 1_499, 'another')])).toThrow('contradicts');
+  const { statements } = ledger.load();
   expect([statements.length, statements[0]!.round]).toEqual([1_000, 500]);
   ledger.close();
 });
@@ -181,12 +258,14 @@ describe('whose ledger it is', () => {
     expect(codeOf(open)).toBe('in-use');
     ledger.close();
 
-    expect(codeOf(() => openLedger(file, { ...identity, publicKey: new Uint8Array(32).fill(9) }))).toBe('other-node');
-    expect(codeOf(() => openLedger(file, { ...identity, genesisHash: new Uint8Array(32).fill(9) }))).toBe(
+    expect(codeOf(() => openLedger(file, { ...identity, publicKey: new Uint8Array(32).fill(9) }, counter()))).toBe(
+      'other-node',
+    );
+    expect(codeOf(() => openLedger(file, { ...identity, genesisHash: new Uint8Array(32).fill(9) }, counter()))).toBe(
       'other-neighbourhood',
     );
     expect(codeOf(() => readLedger(join(folder, 'none')))).toBe('missing');
-    expect(codeOf(() => openLedger(join(folder, 'none', 'ledger.sqlite'), identity))).toBe('unwritable');
+    expect(codeOf(() => openLedger(join(folder, 'none', 'ledger.sqlite'), identity, counter()))).toBe('unwritable');
 
     const db = new Database(file);
     db.pragma('user_version = 2');
@@ -218,7 +297,7 @@ describe('whose ledger it is', () => {
     expect([reader.publicKey, reader.genesisHash]).toEqual([identity.publicKey, identity.genesisHash]);
     ledger.append([block(1), vote('final', 3)]);
     ledger.remember('closed', 'charge');
-    expect(reader.load()).toEqual(ledger.load());
+    expect({ ...reader.load(), whole: true }).toEqual(ledger.load());
     expect(reader.recall('closed')).toBe('charge');
     reader.close();
     ledger.close();
@@ -252,7 +331,7 @@ describe('damage', () => {
     expect(readFileSync(aside)).toEqual(damaged);
     expect(existsSync(file)).toBe(false);
     const fresh = open();
-    expect(fresh.load()).toEqual({ blocks: [], votes: [], statements: [] });
+    expect(fresh.load()).toEqual({ blocks: [], votes: [], statements: [], whole: false });
     fresh.close();
     expect(readdirSync(folder)).toContain('ledger.sqlite');
   });

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKeyFile } from '../../firmware/adapters/key-file.ts';
 import { openLedger, readLedger } from '../../firmware/adapters/sqlite-ledger.ts';
+import { openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
@@ -194,9 +195,9 @@ describe('a controller', () => {
     await controller(node('damaged'));
     const file = join(folder, 'damaged', 'ledger.sqlite');
     const { publicKey, genesisHash } = readLedger(file);
-    const ledger = openLedger(file, { publicKey, genesisHash });
+    const ledger = openLedger(file, { publicKey, genesisHash }, openVoteCounter(`${file}.votes`));
     const block = { height: 1, round: 1, hash: new Uint8Array(32), message: new Uint8Array([1]), certificate: null };
-    ledger.append([{ kind: 'final', block }]);
+    ledger.append([{ kind: 'final', block, view: 1 }]);
     ledger.close();
     const { code, said } = await controller(join(folder, 'damaged', 'config.json'));
     expect(said).toMatch(/ledger\.sqlite: cannot be resumed \(.*\); look with: p2pebt ledger verify /);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createKeyFile } from '../../firmware/adapters/key-file.ts';
 import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
+import { openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
 import { summary } from '../../firmware/commands/check.ts';
 import { brokerAccess, type Config, genesisHash, readConfig } from '../../firmware/config.ts';
 import { readNeighbourhood } from '../../firmware/settings/neighbourhood.ts';
@@ -295,13 +296,14 @@ describe('a configuration with mistakes', () => {
   test('a ledger of another node or of another neighbourhood', () => {
     const { publicKey, neighbourhood } = accepted();
     const genesis = genesisHash(neighbourhood);
-    openLedger(at('ledger.sqlite'), { publicKey, genesisHash: genesis }).close();
+    const votes = openVoteCounter(at('key.votes'));
+    openLedger(at('ledger.sqlite'), { publicKey, genesisHash: genesis }, votes).close();
     expect(problems()).toEqual([]);
-    openLedger(at('other.sqlite'), { publicKey: new Uint8Array(32), genesisHash: genesis }).close();
+    openLedger(at('other.sqlite'), { publicKey: new Uint8Array(32), genesisHash: genesis }, votes).close();
     expect(problems(CONFIG.replace('ledger.sqlite', 'other.sqlite'))[0]).toMatch(
       /^p2pebt.yaml:4:1: ledger: .*another node/,
     );
-    openLedger(at('elsewhere.sqlite'), { publicKey, genesisHash: new Uint8Array(32) }).close();
+    openLedger(at('elsewhere.sqlite'), { publicKey, genesisHash: new Uint8Array(32) }, votes).close();
     expect(problems(CONFIG.replace('ledger.sqlite', 'elsewhere.sqlite'))[0]).toMatch(
       /another neighbourhood or to other rules/,
     );

@@ -12,6 +12,7 @@ import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate } from '../../firmware/adapters/gate.ts';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
+import { openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
 import { NEIGHBOURHOOD_FACT, replay, showLedger, verifyLedger } from '../../firmware/ledger-report.ts';
 import type { FinalBlock } from '../../firmware/ports.ts';
 import { decode, encode, fromHex } from '../../firmware/protocol/codec.ts';
@@ -149,9 +150,10 @@ describe('on a file', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   const write = (name: string): string => {
     const file = join(folder, name);
-    const ledger = openLedger(file, { publicKey: registry.publicKeys[0], genesisHash: fromHex(registry.genesis) });
+    const identity = { publicKey: registry.publicKeys[0], genesisHash: fromHex(registry.genesis) };
+    const ledger = openLedger(file, identity, openVoteCounter(`${file}.votes`));
     ledger.remember(NEIGHBOURHOOD_FACT, JSON.stringify(registry.neighbourhood));
-    ledger.append(blocks.map((block) => ({ kind: 'final', block })));
+    ledger.append(blocks.map((block, view) => ({ kind: 'final', block, view })));
     ledger.close();
     return file;
   };

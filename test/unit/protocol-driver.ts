@@ -129,7 +129,14 @@ export class MemoryLedger implements Ledger {
       this.tell(entry);
     }
   }
-  load = () => ({ blocks: [...this.blocks], votes: [...this.votes], statements: [...this.statements] });
+  /** Set to false by whoever takes votes out of it. */
+  whole = true;
+  load = () => ({
+    blocks: [...this.blocks],
+    votes: [...this.votes],
+    statements: [...this.statements],
+    whole: this.whole,
+  });
   blocksAbove(height: number, maxBytes: number): FinalBlock[] {
     let left = maxBytes;
     const page: FinalBlock[] = [];

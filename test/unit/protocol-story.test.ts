@@ -304,6 +304,18 @@ test('mutant: without its votes it does', () => {
   );
 });
 
+test('a node that knows that votes are missing abstains from this round, and from it for ever', () => {
+  const lost = (before: MemoryLedger): MemoryLedger =>
+    Object.assign(new MemoryLedger(), { blocks: before.blocks, statements: before.statements, whole: false });
+  expect(diesAfterVoting(lost)).toEqual([]);
+  const twice = (before: MemoryLedger): MemoryLedger => {
+    const first = lost(before);
+    first.facts.set('memory-from', String(R + 2)); // what the first start with it remembers
+    return Object.assign(first, { whole: true }); // nothing was voted since, so that the counts agree again
+  };
+  expect(diesAfterVoting(twice)).toEqual([]);
+});
+
 /** The leader proposes, dies, and comes back without the orders of the others, which would make another SEAL. */
 function diesAfterProposing(ledgerAfter: (before: MemoryLedger) => MemoryLedger): string[] {
   const { play, view } = deafRound(['VOTE', 'PROPOSE']);

@@ -45,19 +45,19 @@ function emitVote(
   from: number,
   to: number,
   block: Signed<Block> | null,
+  basis: Uint8Array | null = null,
 ): void {
   const body: Vote = { type: 'VOTE', kind, to, block: block?.id ?? '' };
   const vote: Unsigned<Vote> = { epoch: 0, round: roundOfView(from), view: from, sender: state.self, body };
   markOwnVote(state, from, body);
-  const proposal = kind === 'notarize' && block !== null ? toWire(block) : null;
-  out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, state.registry.tag), proposal } });
+  out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, state.registry.tag), basis } });
   out.send.push(vote);
 }
 
 export function markOwnVote(state: ProtocolState, from: number, vote: Vote): void {
   if (vote.kind === 'notarize') state.own.notarized.set(from, vote.block);
   else if (vote.kind === 'final') state.own.final.add(from);
-  else {
+  else if (!state.own.skipped.some((range) => range.from <= from && vote.to <= range.to)) {
     const wider = state.own.skipped.filter((range) => range.from < from || range.to > vote.to);
     state.own.skipped = [...wider, { from, to: vote.to }];
   }
@@ -117,10 +117,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
 
 export function onVote(state: ProtocolState, vote: Signed<Vote>, out: Outcome): void {
   if (!state.registry.isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
-  if (vote.sender === state.self) {
-    const known = vote.body.kind === 'skip' ? ownSkipped(state, vote.view) && ownSkipped(state, vote.body.to) : true;
-    if (!known) markOwnVote(state, vote.view, vote.body);
-  }
+  if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body); // what a lost ledger forgot, peers may know
   const admission = addVote(state.votes, vote);
   if (admission === 'added') state.news = true;
   if (admission === 'double') {
@@ -175,7 +172,10 @@ function advance(state: ProtocolState, out: Outcome): boolean {
       !ownSkipped(state, view) &&
       !state.own.final.has(view)
     ) {
-      emitVote(state, out, 'final', view, view, node.block);
+      // The certificate stays with the vote: whoever has signed FINAL never skips the view, so it must be able to show
+      // why the view is over, even when the others have lost the votes.
+      const votes = certificate(state.votes, 'notarize', view, state.registry.q);
+      emitVote(state, out, 'final', view, view, node.block, certificateOf([node.block, ...(votes ?? [])]));
     }
     state.view = view + 1;
   } else {
@@ -203,6 +203,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
         message: toWire(block),
         certificate: each === node ? certificateOf(votes) : null,
       },
+      view: each.view,
     });
     out.finals.push({ block, state: each.state, votes: votes.length });
     settleFinal(state, each, out);
@@ -261,7 +262,8 @@ function voteInView(state: ProtocolState, out: Outcome): void {
   const node = [...state.nodes.values()].find((other) => other.view === view);
   if (!node?.block || node.parent === null || !standsOn(state, node.parent, view)) return;
   const missing = missingFrom(state, node.block, node.parent);
-  if (missing.length === 0) return emitVote(state, out, 'notarize', view, view, node.block);
+  if (missing.length === 0)
+    return emitVote(state, out, 'notarize', view, view, node.block, certificateOf([node.block]));
   if (state.shownView < view) {
     state.shownView = view;
     out.relay.push(...missing);
