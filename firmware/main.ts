@@ -214,9 +214,7 @@ export async function runController(config: Config): Promise<void> {
     });
     headMeter = startHeadMeter(device, meter.period, clock, runtime);
   }
-  const stopWaking = wakeEachRound(clock, config.neighbourhood.roundTime_s, () =>
-    runtime.feed({ kind: 'tick', now_ms: clock.now() }),
-  );
+  const stopWaking = wakeEachRound(clock, config.neighbourhood.roundTime_s, runtime.wake);
   if (page !== null) {
     changed = () => page?.changed();
     log.info({ url: page.url }, `the page is at ${page.url}`);

@@ -56,6 +56,8 @@ export interface Runtime {
   /** Peers heard of, by presence message: alive or not. */
   readonly peers: ReadonlyMap<string, boolean>;
   feed(input: Input): void;
+  /** Looks at the clock now, and not only at the next tick. */
+  wake(): void;
   start(): void;
   stop(): void;
 }
@@ -73,6 +75,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   const peers = new Map<string, boolean>();
   const queue: Input[] = [];
   let draining = false;
+  let last: { readonly now: number; readonly at: number } | null = null;
   let cancelTick = (): void => undefined;
 
   const topicOf = (message: Unsigned): string =>
@@ -116,7 +119,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   /** A page of the final chain, ending at a certified block, and what is open beyond it. */
-  const serve = ({ to, height }: { to: number; height: number }): void => {
+  const serve = ({ to, height, asked_ms }: NonNullable<Outcome['serve']>): void => {
     const certified = (page: readonly FinalBlock[]): number =>
       page.findLastIndex((block) => block.certificate !== null);
     let page = ledger.blocksAbove(height, SYNC_PAGE_BYTES);
@@ -128,7 +131,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       votes: openVotes(block.certificate, gate),
     }));
     const atTip = height + blocks.length >= state.finalNode.state.height;
-    const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending: atTip ? newest(pendingOf(state)) : [] };
+    const pending = atTip ? fitting(pendingOf(state)) : [];
+    const body: SyncResponse = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending };
     if (blocks.length > 0 || body.pending.length > 0) {
       publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
     }
@@ -161,7 +165,19 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       Math.ceil(Math.max(state.hours.delta_ms / TICKS_PER_DELTA, TICK_LEAST_WALL_ms * clock.scale)),
     );
     cancelTick = clock.after(period, tick);
-    feed({ kind: 'tick', now_ms: clock.now() });
+    wake();
+  };
+
+  /**
+   * Time passed. A leap of the clock beyond the next round is believed when it has lasted a round: under a wrong time this
+   * node would skip the views up to it, and must then keep silent until that time is really there.
+   */
+  const wake = (): void => {
+    const [now, at] = [clock.now(), clock.monotonic()];
+    const leapt = last !== null && now - last.now - (at - last.at) > 2 * state.hours.round_ms;
+    if (leapt && at - last!.at < state.hours.round_ms) return;
+    last = { now, at };
+    feed({ kind: 'tick', now_ms: now });
   };
 
   /** From the ledger: the chain, then what this node has signed beyond it, said again. */
@@ -191,7 +207,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
         for (const message of openMessages(basis, gate)) feed({ kind: 'message', message });
     for (const message of again) if (message.body.type !== 'HEADER') feed({ kind: 'message', message });
     for (const message of again) publish(message);
-    feed({ kind: 'tick', now_ms: clock.now() });
+    wake();
     for (const message of again) if (message.body.type === 'HEADER') feed({ kind: 'message', message });
   };
 
@@ -219,6 +235,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     refusals,
     peers,
     feed,
+    wake,
     start() {
       resume();
       tick();
@@ -227,15 +244,13 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 }
 
-/** As many of the open messages, the latest views first, as surely fit beside a page of blocks. */
-function newest(messages: SyncResponse['pending']): SyncResponse['pending'] {
+/** As many of the open messages, in their order, as surely fit beside a page of blocks. */
+function fitting(messages: SyncResponse['pending']): SyncResponse['pending'] {
   let size = 0;
-  return [...messages]
-    .sort((a, b) => b.view - a.view)
-    .filter((message) => {
-      size += message.payload.length + message.signature.length + 8;
-      return size < MESSAGE_MAX_BYTES / 4;
-    });
+  return messages.filter((message) => {
+    size += message.payload.length + message.signature.length + 8;
+    return size < MESSAGE_MAX_BYTES / 2 - SYNC_PAGE_BYTES / 2;
+  });
 }
 
 const refuseNested = (): never => {

@@ -23,6 +23,8 @@ export const SYNC_PAGE_BYTES = 64 * 1024;
 
 /** Messages that a node may hold for rounds it cannot judge yet. */
 export const ORPHANS_MAX = 64;
+/** Of one leader: it leads a view in n, and no honest one is further ahead than its next turns. */
+export const ORPHANS_PER_LEADER = 8;
 
 /** Headers held per round beside the best: enough to see a tie, too few to hurt (suppression leaves about 8). */
 export const HEADERS_PER_ROUND = 128;

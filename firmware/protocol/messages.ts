@@ -95,6 +95,8 @@ export interface SyncRequest {
   readonly type: 'SYNC_REQ';
   readonly to: number;
   readonly height: number;
+  /** When, by the asker's clock: the same question at another time is another message, and the answer repeats it. */
+  readonly asked_ms: number;
 }
 
 /** Final blocks in order, each with its FINAL votes (none for one that a descendant finalises), then what is not final yet. */
@@ -102,6 +104,7 @@ export interface SyncResponse {
   readonly type: 'SYNC_RES';
   readonly to: number;
   readonly height: number;
+  readonly asked_ms: number;
   readonly blocks: readonly { readonly block: Signed<Block>; readonly votes: readonly Signed<Vote>[] }[];
   readonly pending: readonly Signed<Block | Vote>[];
 }
@@ -174,11 +177,12 @@ function bodyFields(body: Body): Canonical[] {
     case 'VOTE':
       return [VOTE_KINDS.indexOf(body.kind), body.to, fromHex(body.block)];
     case 'SYNC_REQ':
-      return [body.to, body.height];
+      return [body.to, body.height, body.asked_ms];
     case 'SYNC_RES':
       return [
         body.to,
         body.height,
+        body.asked_ms,
         body.blocks.map(({ block, votes }) => [[block.payload, block.signature], wireList(votes)]),
         wireList(body.pending),
       ];
@@ -366,12 +370,18 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
       return { type, kind, to, block: toHex(fields.bytes('block', kind === 'skip' ? 0 : 32)) };
     }
     case 'SYNC_REQ':
-      return { type, to: fields.whole('to', 0, 2 ** 16), height: fields.whole('height', 0, ROUND_MAX) };
+      return {
+        type,
+        to: fields.whole('to', 0, 2 ** 16),
+        height: fields.whole('height', 0, ROUND_MAX),
+        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+      };
     case 'SYNC_RES':
       return {
         type,
         to: fields.whole('to', 0, 2 ** 16),
         height: fields.whole('height', 0, ROUND_MAX),
+        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
         blocks: fields.items('blocks').map((item) => {
           const inner = new Fields(Array.isArray(item) ? item : []);
           const [block] = pairs(new Fields([[inner.items('block')]]), 'block', open, ['PROPOSE']);

@@ -15,19 +15,24 @@ export type OrderRefusal =
   | 'too-many'
   | 'known';
 
+/** Why no chain of this neighbourhood could take it: such an order must not take the place of another in a pool. */
+export function refuseForever({ sender, body }: Signed<Order>, registry: Registry): OrderRefusal | null {
+  const node = registry.neighbourhood.nodes[sender];
+  if (node?.connector === undefined) return 'not-a-charge-point';
+  const rating_W = body.side === 'buy' ? node.connector.charge_W : node.connector.discharge_W;
+  if (body.power_W > rating_W) return 'over-rating';
+  return body.maxWait_rounds > registry.neighbourhood.maxWait_rounds ? 'waits-too-long' : null;
+}
+
 export function refuseOrder(
   order: Signed<Order>,
   round: number,
   chain: ChainState,
   registry: Registry,
 ): OrderRefusal | null {
-  const node = registry.neighbourhood.nodes[order.sender];
-  if (node?.connector === undefined) return 'not-a-charge-point';
+  const never = refuseForever(order, registry);
+  if (never !== null) return never;
   if (order.round !== round) return 'other-round';
-  const { side, power_W, maxWait_rounds } = order.body;
-  const rating_W = side === 'buy' ? node.connector.charge_W : node.connector.discharge_W;
-  if (power_W > rating_W) return 'over-rating';
-  if (maxWait_rounds > registry.neighbourhood.maxWait_rounds) return 'waits-too-long';
   const own = chain.pending.filter((entry) => entry.order.sender === order.sender);
   if (own.some((entry) => entry.order.id === order.id)) return 'known';
   if (own.length >= ORDERS_PER_NODE) return 'too-many';

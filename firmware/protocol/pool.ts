@@ -4,6 +4,8 @@
  */
 import { METER_ROUNDS_BACK, ORDERS_PER_NODE } from './limits.ts';
 import type { MeterStatement, Order, Signed, Site } from './messages.ts';
+import { refuseForever } from './order.ts';
+import type { Registry } from './registry.ts';
 
 export interface Pool {
   readonly orders: Map<string, Signed<Order>>;
@@ -13,16 +15,21 @@ export interface Pool {
   readonly meters: Map<string, Signed<MeterStatement>>;
 }
 
-export type Admission = 'added' | 'known' | 'full' | 'late';
+export type Admission = 'added' | 'known' | 'full' | 'late' | 'refused';
 
 export const emptyPool = (): Pool => ({ orders: new Map(), sites: new Map(), meters: new Map() });
 
-export function addOrder(pool: Pool, order: Signed<Order>, deciding: number): Admission {
+/** Of a sender's orders for a round the lowest ids stay: whatever it told whom first, all pools come to hold the same. */
+export function addOrder(pool: Pool, order: Signed<Order>, deciding: number, registry: Registry): Admission {
   if (pool.orders.has(order.id)) return 'known';
   if (order.round < deciding) return 'late';
-  let own = 0;
-  for (const other of pool.orders.values()) if (other.sender === order.sender) own += 1;
-  if (own >= ORDERS_PER_NODE) return 'full';
+  if (refuseForever(order, registry) !== null) return 'refused';
+  const own = [...pool.orders.values()]
+    .filter(({ sender, round }) => sender === order.sender && round === order.round)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const last = own[ORDERS_PER_NODE - 1];
+  if (last !== undefined && last.id < order.id) return 'full';
+  if (last !== undefined) pool.orders.delete(last.id);
   pool.orders.set(order.id, order);
   return 'added';
 }

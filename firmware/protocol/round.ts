@@ -54,10 +54,13 @@ export const lastView = (round: number, kind: Kind): number =>
 export const roundOfView = (view: number): number => Math.floor(view / VIEWS_PER_ROUND);
 export const kindOfView = (view: number): Kind => (view % VIEWS_PER_ROUND < SEAL_VIEWS ? 'SEAL' : 'SCHEDULE');
 
-/** Who may propose in a view: rotates by one a view, and starts elsewhere for each decision and round. */
+/**
+ * Who may propose in a view: rotates by one a view, and starts anywhere for each decision (Fibonacci hashing: a plain
+ * multiple of the round would visit a few nodes only, wherever it shares a factor with n).
+ */
 export function leaderOf(registry: Registry, view: number): number {
   const round = roundOfView(view);
   const kind = kindOfView(view);
-  const turn = round * 31 + (kind === 'SEAL' ? 0 : 17) + (view - firstView(round, kind));
-  return registry.leaders[turn % registry.n];
+  const decision = Math.imul(2 * round + (kind === 'SEAL' ? 0 : 1), 0x9e3779b1) >>> 8;
+  return registry.leaders[(decision + view - firstView(round, kind)) % registry.n];
 }

@@ -8,7 +8,7 @@ import { bindingRound, refusal as refusePlan } from './benefit/feasible.ts';
 import { type PlanAhead, siteEffect_W } from './benefit/instance.ts';
 import { type Candidate, compareRank } from './benefit/rank.ts';
 import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
-import { concat, fromHex, toHex } from './codec.ts';
+import { concat, encode, fromHex, toHex } from './codec.ts';
 import { METER_ROUNDS_BACK } from './limits.ts';
 import type { Block, Header, Signed } from './messages.ts';
 import type { Registry } from './registry.ts';
@@ -54,10 +54,14 @@ export function auditHeader(
   ) {
     return refusal('wrong-benefit', `lambda ${lambda} claimed, ${benefit.lambda} recomputed`);
   }
-  const tie = toHex(hash(concat(fromHex(chain.schedule), registry.publicKeys[header.sender])));
+  const tie = tieOf(chain, registry.publicKeys[header.sender], hash);
   const { slopes } = benefit;
   return { header, benefit, candidate: { pfInt, slopes, welfare: 0n, operations, tie } };
 }
+
+/** Among equals the lowest wins. The round is in it too: while no SCHEDULE is agreed the seed of the chain stays the same. */
+export const tieOf = (chain: ChainState, publicKey: Uint8Array, hash: Hash): string =>
+  toHex(hash(concat(fromHex(chain.schedule), encode(chain.sealRound), publicKey)));
 
 /** Negative when `a` wins over `b`. */
 export const compareHeaders = (a: AuditedHeader, b: AuditedHeader): number => compareRank(a.candidate, b.candidate);

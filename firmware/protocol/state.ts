@@ -108,6 +108,10 @@ export interface ProtocolState {
   /** Since when a block is missing that others have built or voted on; null when none is. */
   missingSince_ms: number | null;
   syncAt_ms: number;
+  /** The question whose answer is awaited; no other page counts. */
+  asked: { readonly to: number; readonly at_ms: number } | null;
+  /** When each peer was last sent a page. */
+  readonly served: Map<number, number>;
   syncPeer: number;
 }
 
@@ -148,7 +152,7 @@ export interface Outcome {
   /** Find a plan for this instance and give it back as 'solved'. */
   solve: { readonly seal: string; readonly instance: Instance } | null;
   /** Answer a peer that is behind, from the ledger. */
-  serve: { readonly to: number; readonly height: number } | null;
+  serve: { readonly to: number; readonly height: number; readonly asked_ms: number } | null;
   /** Blocks that have just become final, in order of height, with the FINAL votes known for each. */
   readonly finals: { readonly block: Signed<Block>; readonly state: ChainState; readonly votes: number }[];
   readonly notes: Note[];
@@ -207,6 +211,8 @@ export function makeState(
     lacksBlock: false,
     missingSince_ms: null,
     syncAt_ms: 0,
+    asked: null,
+    served: new Map(),
     syncPeer: 0,
   };
 }

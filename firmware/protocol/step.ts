@@ -6,11 +6,10 @@
 import { evaluate } from './benefit/evaluate.ts';
 import type { PlanAhead } from './benefit/instance.ts';
 import { type ChainState, isRefusal } from './chain.ts';
-import { concat, fromHex, toHex } from './codec.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import { finalize, markOwnVote, note, onProposal, onTime, onVote, progress, requestSync } from './consensus/simplex.ts';
-import { allVotes } from './consensus/votes.ts';
+import { addCertificates, allVotes } from './consensus/votes.ts';
 import { HEADERS_PER_ROUND } from './limits.ts';
 import {
   type Block,
@@ -21,6 +20,7 @@ import {
   payloadOf,
   type Signed,
   type Site,
+  type SyncRequest,
   type SyncResponse,
   signed,
   type Unsigned,
@@ -28,8 +28,8 @@ import {
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, prune } from './pool.ts';
-import { decidedAt, decisionStart } from './round.ts';
-import { headerOf } from './schedule.ts';
+import { decidedAt, decisionStart, lastView, leaderOf } from './round.ts';
+import { headerOf, tieOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import { type BlockNode, emptyOutcome, type Outcome, offset_ms, type ProtocolState } from './state.ts';
 
@@ -160,8 +160,7 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
 
 /** How many nodes come before this one in the tie hash of the round. */
 function tieRank(state: ProtocolState, tip: BlockNode): number {
-  const seed = fromHex(tip.state.schedule);
-  const ties = state.registry.publicKeys.map((key) => toHex(state.hash(concat(seed, key))));
+  const ties = state.registry.publicKeys.map((key) => tieOf(tip.state, key, state.hash));
   return ties.filter((tie) => tie < ties[state.self]).length;
 }
 
@@ -202,7 +201,7 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
   switch (body.type) {
     case 'ORDER':
       if (message.sender === state.self) state.orderedRound = Math.max(state.orderedRound, message.round);
-      addOrder(state.pool, message as Signed<Order>, state.deciding);
+      addOrder(state.pool, message as Signed<Order>, state.deciding, state.registry);
       break;
     case 'SITE':
       if (message.sender === state.registry.headMeter) addSite(state.pool, message as Signed<Site>, state.deciding);
@@ -221,10 +220,10 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
       onVote(state, message as Signed<Vote>, out);
       break;
     case 'SYNC_REQ':
-      if (body.to === state.self) out.serve = { to: message.sender, height: body.height };
+      if (body.to === state.self) onSyncRequest(state, message.sender, body, out);
       break;
     case 'SYNC_RES':
-      if (body.to === state.self) onSyncResponse(state, body, out);
+      if (body.to === state.self) onSyncResponse(state, message.sender, body, out);
       break;
   }
 }
@@ -260,8 +259,17 @@ function retryHeaders(state: ProtocolState, out: Outcome): void {
   for (const header of waiting) onHeader(state, header, out);
 }
 
+/** A page a peer and Δ: a request is small and a page is not, and all hear it. */
+function onSyncRequest(state: ProtocolState, to: number, { height, asked_ms }: SyncRequest, out: Outcome): void {
+  if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;
+  state.served.set(to, state.now_ms);
+  out.serve = { to, height, asked_ms };
+}
+
 /** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
-function onSyncResponse(state: ProtocolState, page: SyncResponse, out: Outcome): void {
+function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, out: Outcome): void {
+  if (from !== state.asked?.to || page.asked_ms !== state.asked.at_ms) return;
+  state.asked = null;
   let run: Signed<Block>[] = [];
   let height = page.height;
   for (const { block, votes } of page.blocks) {
@@ -273,6 +281,10 @@ function onSyncResponse(state: ProtocolState, page: SyncResponse, out: Outcome):
       return note(state, out, 'sync', `the page of a peer does not hold at height ${height}`);
     run = [];
   }
+  const votes = page.pending.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
+  const near = votes.filter(({ body }) => body.to <= lastView(state.deciding + 1, 'SCHEDULE'));
+  addCertificates(state.votes, near, state.registry.isValidator, state.registry.q);
+  state.news = true;
   for (const message of page.pending) onMessage(state, message, out);
   if (page.blocks.length > 0) {
     note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
@@ -290,20 +302,18 @@ function adoptRun(
   const last = run[run.length - 1];
   if (!isFinalCertificate(state, last, votes)) return false;
   let parent = state.finalNode;
+  const adopted: BlockNode[] = [];
   for (const block of run) {
+    const { view } = block;
+    if (view <= parent.view || leaderOf(state.registry, view) !== block.sender) return false;
     const next = state.audit.applyBlock(parent.state, block, state.registry, state.hash);
     if (isRefusal(next)) return false;
-    const node: BlockNode = state.nodes.get(block.id) ?? {
-      block,
-      view: block.view,
-      parent,
-      state: next,
-      notarized: true,
-      final: false,
-    };
-    state.nodes.set(block.id, node);
-    parent = node;
+    const node: BlockNode = { block, view, parent, state: next, notarized: false, final: false };
+    adopted.push(state.nodes.get(block.id) ?? node);
+    parent = adopted[adopted.length - 1];
   }
+  // Only now: a block of a run that breaks later on has nobody's votes behind it.
+  for (const node of adopted) state.nodes.set((node.block as Signed<Block>).id, node);
   finalize(state, parent, votes, out);
   return true;
 }
@@ -323,9 +333,11 @@ export function isFinalCertificate(
   return voters.size >= q;
 }
 
-/** What a peer that catches up needs beyond the final chain: the open proposals and all votes. */
+/** What a peer that catches up needs beyond the final chain, what matters most first: open proposals by view, votes. */
 export const pendingOf = (state: ProtocolState): Signed<Block | Vote>[] => [
-  ...[...state.nodes.values()].flatMap((node) => (node.block && !node.final ? [node.block] : [])),
+  ...[...state.nodes.values()]
+    .sort((a, b) => Number(b.notarized) - Number(a.notarized) || a.view - b.view)
+    .flatMap((node) => (node.block && !node.final ? [node.block] : [])),
   ...allVotes(state.votes),
 ];
 

@@ -91,7 +91,12 @@ const plain = fc.oneof(
       shares: list(fc.record({ buy_ppm: list(whole(1_000_000)), sell_ppm: list(whole(1_000_000)) })),
     }),
   }),
-  fc.record({ type: fc.constant('SYNC_REQ' as const), to: whole(2 ** 16), height: whole(2 ** 31 - 1) }),
+  fc.record({
+    type: fc.constant('SYNC_REQ' as const),
+    to: whole(2 ** 16),
+    height: whole(2 ** 31 - 1),
+    asked_ms: whole(2 ** 48),
+  }),
 );
 const unsigned = (body: fc.Arbitrary<Body>): fc.Arbitrary<Unsigned> =>
   fc.record({

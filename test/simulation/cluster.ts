@@ -340,7 +340,7 @@ export class Cluster {
     return block;
   }
 
-  private serve(node: SimNode, { to, height }: { to: number; height: number }): void {
+  private serve(node: SimNode, { to, height, asked_ms }: NonNullable<Outcome['serve']>): void {
     if (node.liar) return;
     const page = node.disk.blocks.slice(height, height + PAGE_BLOCKS);
     const blocks: SyncResponse['blocks'] = page
@@ -351,7 +351,7 @@ export class Cluster {
       }));
     const pending = page.length === blocks.length ? this.core.pendingOf(node.state) : [];
     if (blocks.length === 0 && pending.length === 0) return;
-    const body: SyncResponse = { type: 'SYNC_RES', to, height, blocks, pending };
+    const body: SyncResponse = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending };
     this.broadcast(node.index, this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }));
   }
 

@@ -83,8 +83,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'consensus/simplex.ts',
-        find: 'finalNode.view + 1, lastOwnFinal(state) + 1, ',
-        replace: 'finalNode.view + 1, lastOwnFinal(state) * 0, ',
+        find: 'const finals = [...state.own.final].filter((view) => view >= start && view <= to).sort((a, b) => a - b);',
+        replace: 'const finals: number[] = [];',
       },
     ],
     caughtBy: ['I8', 'I1'],

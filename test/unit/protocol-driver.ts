@@ -92,7 +92,9 @@ export class ManualClock implements Clock {
   constructor(time: number) {
     this.time = time;
   }
-  now = () => unixMillis(this.time);
+  /** How far the time of day is from what it should be. */
+  leap_ms = 0;
+  now = () => unixMillis(this.time + this.leap_ms);
   monotonic = () => millis(this.time);
   after = (delay: number, run: () => void): (() => void) => {
     const timer = { at: this.time + delay, serial: this.serial++, run };

@@ -127,6 +127,24 @@ test('a ledger that cannot write stops everything: nothing is sent that is not d
   expect(events).toEqual([]);
 });
 
+test('a leap of the clock is believed when it has lasted a round, not before', () => {
+  const { runtime, clock } = alone();
+  runtime.start();
+  clock.advance(20_000);
+  const day_ms = 86_400_000;
+  clock.leap_ms = day_ms; // a time server that is wrong for a minute
+  clock.advance(60_000);
+  expect(runtime.state.deciding).toBe(R);
+  clock.leap_ms = 0;
+  clock.advance(1_000);
+  expect(runtime.state.now_ms).toBe((R - 1) * 300_000 + 81_000);
+  clock.leap_ms = day_ms; // one that is right: this node was started with the time of yesterday
+  clock.advance(299_000);
+  expect(runtime.state.deciding).toBe(R);
+  clock.advance(3_000);
+  expect(runtime.state.deciding).toBe(R + 288 + 1);
+});
+
 test('once stopped it says nothing more', () => {
   const { runtime, clock, events } = alone();
   runtime.start();
@@ -161,7 +179,7 @@ function ask(play: Neighbours, height: number): SyncResponse | undefined {
     round: play.deciding,
     view: 0,
     sender: 1,
-    body: { type: 'SYNC_REQ', to: 0, height },
+    body: { type: 'SYNC_REQ', to: 0, height, asked_ms: play.clock.time },
   });
   play.hear(0, TOPIC, toWire(request));
   return play
@@ -179,6 +197,8 @@ test('pages of catch-up: blocks with their FINAL votes; what is open only behind
   const { ledger } = play.player(0);
   const { blocksAbove } = ledger;
   ledger.blocksAbove = (height) => blocksAbove.call(ledger, height, 1);
+  expect(ask(play, 2)).toBeUndefined(); // a page a peer and Δ
+  play.until(63);
   const first = ask(play, 2)!;
   expect(first.blocks.map(({ block }) => block.id)).toEqual([whole.blocks[2].block.id]);
   expect(first.pending).toEqual([]);

@@ -76,11 +76,12 @@ const carry = sign(0, { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, car
 const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
 const final = sign(1, { type: 'VOTE', kind: 'final', to: 15_000, block: seal.id }, { view: 15_000 });
 const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 15_003, block: '' }, { view: 15_001 });
-const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41 });
+const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000 });
 const page = sign(2, {
   type: 'SYNC_RES',
   to: 0,
   height: 0,
+  asked_ms: 300_124_000,
   blocks: [{ block: seal, votes: [final] }],
   pending: [schedule, notarize, skip],
 });

@@ -46,12 +46,20 @@ function better(state: ProtocolState, block: Signed<Block>, parent: BlockNode): 
   return 'code' in proposed || compareHeaders(proposed, best) > 0 ? [best.header] : [];
 }
 
-/** The best of these headers for that SEAL. An author that sent two headers has none: they would split the vote. */
-export function bestOf(state: ProtocolState, seal: string, held: Iterable<AuditedHeader>): AuditedHeader | null {
+/**
+ * The best of these headers for that SEAL. Those of an author that sent two bind nobody, since they would split the vote;
+ * a leader may carry one all the same, or a second header at the last moment would leave the round with none.
+ */
+export function bestOf(
+  state: ProtocolState,
+  seal: string,
+  held: Iterable<AuditedHeader>,
+  binding = true,
+): AuditedHeader | null {
   let best: AuditedHeader | null = null;
   for (const audited of held) {
     const { sender, body } = audited.header;
-    if (body.seal !== seal || state.authors.get(sender)?.double === true) continue;
+    if (body.seal !== seal || (binding && state.authors.get(sender)?.double === true)) continue;
     if (best === null || compareHeaders(audited, best) < 0) best = audited;
   }
   return best;

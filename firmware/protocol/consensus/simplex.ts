@@ -7,7 +7,7 @@
 import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
 import { fromHex } from '../codec.ts';
-import { ORPHANS_MAX, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
+import { ORPHANS_MAX, ORPHANS_PER_LEADER, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
 import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
@@ -15,7 +15,7 @@ import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
-import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf } from './votes.ts';
+import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf } from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
@@ -34,8 +34,13 @@ function viewStart_ms(state: ProtocolState): number {
 const ownSkipped = (state: ProtocolState, view: number): boolean =>
   state.own.skipped.some(({ from, to }) => from <= view && view <= to);
 
-/** Views up to this one carry a FINAL of ours: they are never skipped (rule 2). */
-const lastOwnFinal = (state: ProtocolState): number => Math.max(-1, ...state.own.final);
+/** Views beyond the next round's are nobody's business yet: a clock is wrong, or a liar fills the memory. */
+const tooFar = (state: ProtocolState, view: number): boolean =>
+  state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE');
+
+/** True when a quorum is known to have voted for this very block. */
+const isCertified = ({ votes, registry }: ProtocolState, { id, view }: Signed<Block>): boolean =>
+  (['notarize', 'final'] as const).some((kind) => certificate(votes, kind, view, registry.q)?.[0].body.block === id);
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -72,30 +77,40 @@ function opensAfter(final: BlockNode, decision: number): boolean {
 /**
  * Skips what this node has not finalised up to a view, from the view it is in or the start of the decision or, where
  * earlier ones came to nothing, from the last final block: each SKIP says again what earlier ones said and may have been lost, and one
- * of each node ends the longest outage.
+ * of each node ends the longest outage. Only the views with a FINAL of ours are left out (rule 2): those below it may
+ * still need this node's SKIP, when the others have lost theirs.
  */
 function skip(state: ProtocolState, out: Outcome, to: number): void {
   const { finalNode, memoryFrom_round } = state;
   const decision = firstView(roundOfView(to), kindOfView(to));
   const from = finalNode.block !== null && opensAfter(finalNode, decision) ? Math.min(decision, state.view) : 0;
-  const start = Math.max(from, finalNode.view + 1, lastOwnFinal(state) + 1, firstView(memoryFrom_round, 'SEAL'));
-  if (start > to || state.own.skipped.some((range) => range.from <= start && to <= range.to)) return;
-  emitVote(state, out, 'skip', start, to, null);
+  let start = Math.max(from, finalNode.view + 1, firstView(memoryFrom_round, 'SEAL'));
+  const finals = [...state.own.final].filter((view) => view >= start && view <= to).sort((a, b) => a - b);
+  for (const end of [...finals, to + 1]) {
+    const covered = state.own.skipped.some((range) => range.from <= start && end - 1 <= range.to);
+    if (start < end && !covered) emitVote(state, out, 'skip', start, end - 1, null);
+    start = end + 1;
+  }
 }
 
 export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outcome): void {
-  if (state.nodes.has(block.id) || block.view <= state.finalNode.view) return;
+  if (state.nodes.has(block.id) || block.view <= state.finalNode.view || tooFar(state, block.view)) return;
   if (leaderOf(state.registry, block.view) !== block.sender) {
     return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   if (rivals.length > 0) note(state, out, 'evidence', `node ${block.sender} proposed twice in view ${block.view}`);
-  if (rivals.length >= PROPOSALS_PER_VIEW) return;
+  if (rivals.length >= PROPOSALS_PER_VIEW && !isCertified(state, block)) return; // what a quorum wants is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   const parent = state.nodes.get(block.body.parent);
   if (parent === undefined) {
-    if (state.orphans.length < ORPHANS_MAX && !state.orphans.some(({ id }) => id === block.id))
-      state.orphans.push(block);
+    const { orphans } = state;
+    const known = orphans.some(({ id }) => id === block.id);
+    const few =
+      orphans.length < ORPHANS_MAX &&
+      orphans.filter(({ sender }) => sender === block.sender).length < ORPHANS_PER_LEADER &&
+      orphans.filter(({ view }) => view === block.view).length < PROPOSALS_PER_VIEW;
+    if (!known && (few || isCertified(state, block))) orphans.push(block);
     return;
   }
   if (parent.view >= block.view) return;
@@ -117,6 +132,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
 
 export function onVote(state: ProtocolState, vote: Signed<Vote>, out: Outcome): void {
   if (!state.registry.isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
+  if (tooFar(state, vote.body.to)) return;
   if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body); // what a lost ledger forgot, peers may know
   const admission = addVote(state.votes, vote);
   if (admission === 'added') state.news = true;
@@ -136,7 +152,7 @@ export function progress(state: ProtocolState, out: Outcome): void {
 function learn(state: ProtocolState, out: Outcome): boolean {
   const { votes, registry } = state;
   state.lacksBlock = false;
-  for (const view of votes.final.keys()) {
+  for (const view of viewsOf(votes, 'final')) {
     const final = certificate(votes, 'final', view, registry.q);
     if (final === null) continue;
     const node = state.nodes.get(final[0].body.block);
@@ -147,7 +163,7 @@ function learn(state: ProtocolState, out: Outcome): boolean {
     }
   }
   const known = new Set([...state.nodes.values()].flatMap((node) => (node.notarized ? [node.view] : [])));
-  for (const view of votes.notarize.keys()) {
+  for (const view of viewsOf(votes, 'notarize')) {
     if (known.has(view)) continue; // there is no second one in a view
     const notarized = certificate(votes, 'notarize', view, registry.q);
     if (notarized === null) continue;
@@ -161,11 +177,16 @@ function learn(state: ProtocolState, out: Outcome): boolean {
   return false;
 }
 
-/** Rules 3 and 4: leaves the view when it is certified notarised or skipped. */
+/**
+ * Rules 3 and 4: leaves the view when it is certified skipped, or when it or a later one is notarised: a quorum has been
+ * there, and asks for nothing of the views between any more.
+ */
 function advance(state: ProtocolState, out: Outcome): boolean {
-  const { view } = state;
-  const node = [...state.nodes.values()].find((other) => other.view === view && other.notarized);
+  const before = state.view;
+  let node: BlockNode | undefined;
+  for (const other of state.nodes.values()) if (other.notarized && other.view >= (node?.view ?? before)) node = other;
   if (node?.block) {
+    const { view } = node;
     if (
       mayVote(state) &&
       roundOfView(view) === state.deciding &&
@@ -179,9 +200,9 @@ function advance(state: ProtocolState, out: Outcome): boolean {
     }
     state.view = view + 1;
   } else {
-    state.view = skippedUpTo(state.votes, view, firstView(state.deciding + 1, 'SEAL'), state.registry.q);
+    state.view = skippedUpTo(state.votes, before, firstView(state.deciding + 1, 'SEAL'), state.registry.q);
   }
-  if (state.view === view) return false;
+  if (state.view === before) return false;
   state.viewSince_ms = state.now_ms;
   return true;
 }
@@ -329,7 +350,7 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
     const carried = sealable(state.pool, chain, round, registry);
     return lacksSite(chain, round, carried.site) ? null : sealBlock(chain.tip, carried);
   }
-  const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state)) : null;
+  const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state), false) : null;
   return best === null ? null : IMPLEMENT(best.header, tip);
 }
 
@@ -394,7 +415,7 @@ function heal(state: ProtocolState, out: Outcome): void {
       if (view >= state.view - 1 && own) out.relay.push(own);
     }
   }
-  for (const range of skips.get(state.self) ?? []) if (range.body.to >= state.view) out.relay.push(range);
+  out.relay.push(...(skips.get(state.self) ?? []));
   for (const node of state.nodes.values()) {
     if (node.block && node.view >= state.view - 1 && state.own.notarized.get(node.view) === node.block.id)
       out.relay.push(node.block);
@@ -402,18 +423,22 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
+/** How long a peer has for its answer. */
+const SYNC_DELTAS = 3;
+
 /** Asks one peer after the other, the head meter too, for what follows the last final block. */
 export function requestSync(state: ProtocolState, out: Outcome): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  state.syncAt_ms = state.now_ms + 3 * state.hours.delta_ms;
+  state.syncAt_ms = state.now_ms + SYNC_DELTAS * state.hours.delta_ms;
   const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
+  state.asked = { to, at_ms: state.now_ms };
   const { height } = state.finalNode.state;
   out.send.push({
     epoch: 0,
     round: state.deciding,
     view: 0,
     sender: state.self,
-    body: { type: 'SYNC_REQ', to, height },
+    body: { type: 'SYNC_REQ', to, height, asked_ms: state.now_ms },
   });
 }

@@ -1,13 +1,16 @@
 /**
- * votes: what the voters said, and when a quorum said the same. One NOTARIZE and one FINAL a voter and view count,
- * the first heard; a SKIP covers a range of views. Certificates are just the votes themselves.
+ * votes: what the voters said, and when a quorum said the same. Of votes that come one by one, the first NOTARIZE and
+ * FINAL of a voter and view count; a certificate is the votes of a quorum together, and counts whatever was heard before:
+ * a liar tells each node something else first. A SKIP covers a range of views.
  */
 import type { Signed, Vote } from '../messages.ts';
 
 export interface VoteBook {
-  /** By view, then voter. */
+  /** By view, then voter: the first heard. */
   readonly notarize: Map<number, Map<number, Signed<Vote>>>;
   readonly final: Map<number, Map<number, Signed<Vote>>>;
+  /** By kind and view: certificates that came as such. */
+  readonly certified: Readonly<Record<'notarize' | 'final', Map<number, readonly Signed<Vote>[]>>>;
   /** By voter. */
   readonly skip: Map<number, Signed<Vote>[]>;
   /** How many voters have skipped the view that was asked about last: a node asks about the one it is in, all the time. */
@@ -17,15 +20,16 @@ export interface VoteBook {
 export const emptyBook = (): VoteBook => ({
   notarize: new Map(),
   final: new Map(),
+  certified: { notarize: new Map(), final: new Map() },
   skip: new Map(),
   tally: { view: -1, count: 0 },
 });
 
-/** Ranges kept of one voter: a quiet neighbourhood skips a night in one range; many small ones are noise. */
+/** Ranges kept of one voter: a quiet neighbourhood skips a night in one range; of many small ones the earliest go. */
 const RANGES_PER_VOTER = 64;
 
 /** 'double' is evidence: the same voter said two different things in one view. */
-export type VoteAdmission = 'added' | 'known' | 'double' | 'full';
+export type VoteAdmission = 'added' | 'known' | 'double';
 
 export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   const { view, sender, body } = vote;
@@ -33,9 +37,8 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
     const ranges = book.skip.get(sender) ?? [];
     if (ranges.some((range) => range.view <= view && range.body.to >= body.to)) return 'known';
     const others = ranges.filter((range) => range.view < view || range.body.to > body.to);
-    if (others.length >= RANGES_PER_VOTER) return 'full';
-    if (covers(vote, book.tally.view) && !ranges.some((range) => covers(range, book.tally.view))) book.tally.count += 1;
-    book.skip.set(sender, [...others, vote]);
+    book.skip.set(sender, [...others, vote].sort((a, b) => a.body.to - b.body.to).slice(-RANGES_PER_VOTER));
+    book.tally = { view: -1, count: 0 };
     return 'added';
   }
   const views = book[body.kind];
@@ -50,13 +53,39 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   return 'added';
 }
 
+/** Certificates among these votes: those of a quorum of voters for the same block in the same view count as one. */
+export function addCertificates(
+  book: VoteBook,
+  votes: readonly Signed<Vote>[],
+  isVoter: readonly boolean[],
+  q: number,
+): void {
+  const groups = new Map<string, Map<number, Signed<Vote>>>();
+  for (const vote of votes) {
+    const { kind, block } = vote.body;
+    if (kind === 'skip' || !isVoter[vote.sender]) continue;
+    const key = `${kind} ${vote.view} ${block}`;
+    groups.set(key, (groups.get(key) ?? new Map()).set(vote.sender, vote));
+  }
+  for (const voters of groups.values()) {
+    const [{ view, body }] = [...voters.values()];
+    if (voters.size >= q && body.kind !== 'skip') book.certified[body.kind].set(view, [...voters.values()]);
+  }
+}
+
+/** The views about which there are votes or certificates of this kind. */
+export const viewsOf = (book: VoteBook, kind: 'notarize' | 'final'): Set<number> =>
+  new Set([...book[kind].keys(), ...book.certified[kind].keys()]);
+
 /** The votes of a quorum for one block in a view, or null. */
 export function certificate(
   book: VoteBook,
   kind: 'notarize' | 'final',
   view: number,
   q: number,
-): Signed<Vote>[] | null {
+): readonly Signed<Vote>[] | null {
+  const whole = book.certified[kind].get(view);
+  if (whole !== undefined) return whole;
   const voters = book[kind].get(view);
   if (voters === undefined || voters.size < q) return null;
   const byBlock = new Map<string, Signed<Vote>[]>();
@@ -101,7 +130,8 @@ export const skipsOf = (book: VoteBook, from: number, to: number): Signed<Vote>[
 
 /** Forgets what lies at or below a final view. */
 export function pruneVotes(book: VoteBook, view: number): void {
-  for (const views of [book.notarize, book.final]) for (const key of views.keys()) if (key <= view) views.delete(key);
+  for (const views of [book.notarize, book.final, book.certified.notarize, book.certified.final])
+    for (const key of views.keys()) if (key <= view) views.delete(key);
   for (const [voter, ranges] of book.skip) {
     const left = ranges.filter((range) => range.body.to > view);
     if (left.length === 0) book.skip.delete(voter);
@@ -109,8 +139,10 @@ export function pruneVotes(book: VoteBook, view: number): void {
   }
 }
 
-/** Everything in the book, for a peer that catches up. */
-export const allVotes = (book: VoteBook): Signed<Vote>[] => [
-  ...[...book.notarize.values(), ...book.final.values()].flatMap((voters) => [...voters.values()]),
-  ...[...book.skip.values()].flat(),
-];
+/** Everything in the book, for a peer that catches up: what a certificate needs first, each kind by view. */
+export function allVotes(book: VoteBook): Signed<Vote>[] {
+  const whole = [...book.certified.notarize.values(), ...book.certified.final.values()].flat();
+  const single = [...book.notarize.values(), ...book.final.values()].flatMap((voters) => [...voters.values()]);
+  const byView = (votes: readonly Signed<Vote>[]): Signed<Vote>[] => [...votes].sort((a, b) => a.view - b.view);
+  return [...new Set([...byView(whole), ...byView([...book.skip.values()].flat()), ...byView(single)])];
+}
