@@ -2,10 +2,7 @@
  * Mutants of the core: the device's sources with one rule changed in a copy, never by a flag in production. Each must
  * be caught by the simulator with the named invariant, at the seeds stated; a patch that no longer fits is an error.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { type Patch, withPatched } from '../mutate.ts';
 import type { Lie } from './byzantine.ts';
 import type { Invariant } from './checkers.ts';
 import type { ClusterOptions } from './cluster.ts';
@@ -16,8 +13,8 @@ export interface Mutant {
   readonly name: string;
   /** What a node that lacks the rule does. */
   readonly meaning: string;
-  /** Text of a file under firmware/protocol, found exactly once, and what replaces it. None: the fault is outside the core. */
-  readonly patches?: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
+  /** Of files under firmware/protocol. None: the fault is outside the core. */
+  readonly patches?: readonly Patch[];
   readonly options?: Partial<Pick<ClusterOptions, 'syncs' | 'forgetful'>>;
   readonly caughtBy: readonly Invariant[];
   readonly run: {
@@ -227,29 +224,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-/** Runs with a mutant's core. The copy is removed afterwards. */
-export async function withMutant<T>(mutant: Mutant, run: (core: Core | undefined) => T): Promise<T> {
-  if (mutant.patches === undefined) return run(undefined);
-  const root = new URL('../..', import.meta.url).pathname;
-  const copy = mkdtempSync(join(tmpdir(), 'p2pebt-mutant-'));
-  try {
-    for (const folder of ['firmware/protocol', 'firmware/solver', 'hal', 'test/simulation'])
-      cpSync(join(root, folder), join(copy, folder), { recursive: true });
-    cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-    for (const { file, find, replace } of mutant.patches) {
-      const path = join(copy, 'firmware/protocol', file);
-      const source = readFileSync(path, 'utf8');
-      if (source.split(find).length !== 2)
-        throw new Error(`mutant ${mutant.name}: its text is not found once in ${file}`);
-      writeFileSync(
-        path,
-        source.replace(find, () => replace),
-      );
-    }
-    const { device } = (await import(pathToFileURL(join(copy, 'test/simulation/core.ts')).href)) as { device: Core };
-    return run(device);
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+/** Runs with a mutant's core. */
+export async function withMutant<T>({ name, patches }: Mutant, run: (core: Core | undefined) => T): Promise<T> {
+  if (patches === undefined) return run(undefined);
+  const source = {
+    folders: ['firmware/protocol', 'firmware/solver', 'hal', 'test/simulation'],
+    entry: 'test/simulation/core.ts',
+    patches: patches.map((patch) => ({ ...patch, file: `firmware/protocol/${patch.file}` })),
+  };
+  return withPatched<{ device: Core }, T>(name, source, ({ device }) => run(device));
 }
