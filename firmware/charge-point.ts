@@ -367,9 +367,9 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
 
   /** Opens the contacts and looks until all are seen open or the time is over. Unknown is not open. */
   async function openAll(): Promise<boolean> {
-    const until = performance.now() + STOP_WALL_ms;
+    const until = clock.monotonic() + STOP_WALL_ms * clock.scale;
     const open = Array.from({ length: devices.relays.size }, () => 'open' as const);
-    while (performance.now() < until) {
+    while (clock.monotonic() < until) {
       try {
         await devices.relays.drive(open, millis(LEASE_LEAST_WALL_ms), AbortSignal.timeout(STOP_WALL_ms));
         const seen = await devices.relays.observe(AbortSignal.timeout(STOP_WALL_ms));
@@ -377,24 +377,25 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
       } catch {
         // tried again until the time is over
       }
-      await new Promise((resolve) => setTimeout(resolve, LEAST_PAUSE_WALL_ms));
+      await new Promise<void>((resolve) => clock.after(millis(Math.ceil(LEAST_PAUSE_WALL_ms * clock.scale)), resolve));
     }
     return false;
   }
 
-  let dueWall_ms = performance.now();
+  const period_ms = Math.ceil(Math.max(CYCLE_ms, LEAST_PAUSE_WALL_ms * clock.scale));
+  /** The schedule's, so that one late turn does not make all that follow it later. */
+  let due = clock.monotonic();
   let running: Promise<void> = Promise.resolve();
   let cancel = (): void => undefined;
   const loop = (): void => {
     const began = performance.now();
-    const late_ms = began - dueWall_ms;
+    const late_ms = (clock.monotonic() - due) / clock.scale;
     running = cycle().then(() => {
-      const ended = performance.now();
-      if (cycles.hasSubscribers) cycles.publish({ late_ms, took_ms: ended - began } satisfies Cycle);
+      if (cycles.hasSubscribers) cycles.publish({ late_ms, took_ms: performance.now() - began } satisfies Cycle);
       if (stopping) return;
-      const period_ms = Math.max(CYCLE_ms / clock.scale, LEAST_PAUSE_WALL_ms);
-      dueWall_ms = Math.max(dueWall_ms + period_ms, ended);
-      cancel = clock.after(millis(Math.max(0, Math.floor((dueWall_ms - ended) * clock.scale))), loop);
+      const now = clock.monotonic();
+      due = millis(Math.max(due + period_ms, now));
+      cancel = clock.after(millis(due - now), loop);
     });
   };
   loop();
