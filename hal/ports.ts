@@ -14,7 +14,7 @@ export interface Meter {
 }
 
 export interface MeterReading {
-  /** When the answer arrived, by the clock given to the driver. */
+  /** When it was asked for, by the clock given to the driver: a late answer counts for the time of the question. */
   readonly takenAt: UnixMillis;
   /** Registers. They never go down unless the device was reset, which is an `implausible` fault. */
   readonly imported: WattHours;
