@@ -85,12 +85,13 @@ export function later(instance: Instance): PlanAhead {
 
 /** Time that moves when told; what is due runs in the order of its hour, then of its making. */
 export class ManualClock implements Clock {
-  readonly scale = 1;
+  readonly scale: number;
   time: number;
   private serial = 0;
   private timers: { at: number; serial: number; run: () => void }[] = [];
-  constructor(time: number) {
+  constructor(time: number, scale = 1) {
     this.time = time;
+    this.scale = scale;
   }
   /** How far the time of day is from what it should be. */
   leap_ms = 0;

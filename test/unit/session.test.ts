@@ -1,11 +1,9 @@
 /** The session of a vehicle: what its owner said, what is assumed when nobody says anything, and until when. */
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { OwnerDefaults } from '../../firmware/config.ts';
-import { startSense } from '../../firmware/sense.ts';
 import { assumed, begin, metered, nextDeparture, revive, stated } from '../../firmware/session.ts';
 import type { MeterReading } from '../../hal/ports.ts';
-import { milliamps, millis, unixMillis, wattHours, watts } from '../../hal/units.ts';
-import { ManualClock } from './protocol-driver.ts';
+import { milliamps, unixMillis, wattHours, watts } from '../../hal/units.ts';
 
 const none = milliamps(0);
 const reading = (imported: number, exported = 0): MeterReading => ({
@@ -91,51 +89,4 @@ test('a restart in the middle of the night forgets nothing', () => {
   const session = stated(begin(reading(1000), NOON), said, reading(1400), LARGEST);
   expect(revive(JSON.stringify(session))).toEqual(session);
   expect([revive(undefined), revive('')]).toEqual([null, null]);
-});
-
-describe('a device asked again and again', () => {
-  const PERIOD = millis(1000);
-  const settle = async (): Promise<void> => {
-    for (let i = 0; i < 5; i++) await Promise.resolve();
-  };
-
-  test('shows its last answer and how old it is, and its trouble until it answers again', async () => {
-    const clock = new ManualClock(0);
-    const answers = [async () => 7, async () => Promise.reject(new Error('timeout')), async () => 8];
-    let at = 0;
-    const sense = startSense(clock, PERIOD, () => answers[at++]());
-    expect(sense.last).toBeNull();
-    await settle();
-    expect([sense.last, sense.trouble]).toEqual([{ value: 7, age: 0 }, null]);
-    clock.advance(1000);
-    await settle();
-    expect([sense.last, sense.trouble]).toEqual([{ value: 7, age: 1000 }, 'timeout']);
-    clock.advance(1000);
-    await settle();
-    expect([sense.last, sense.trouble]).toEqual([{ value: 8, age: 0 }, null]);
-    sense.stop();
-    clock.advance(9000);
-    expect(at).toBe(3);
-  });
-
-  test('a fault of whoever hears the answer is not taken for a trouble of the device', async () => {
-    const faults: unknown[] = [];
-    const keep = (error: unknown): void => void faults.push(error);
-    const others = process.listeners('unhandledRejection');
-    process.removeAllListeners('unhandledRejection').on('unhandledRejection', keep);
-    const sense = startSense(
-      new ManualClock(0),
-      PERIOD,
-      async () => 7,
-      () => {
-        throw new Error('disk full');
-      },
-    );
-    await new Promise((resolve) => setImmediate(resolve));
-    process.off('unhandledRejection', keep);
-    for (const other of others) process.on('unhandledRejection', other);
-    expect(faults).toEqual([new Error('disk full')]); // in the program this ends the process, with contacts open
-    expect(sense.trouble).toBeNull();
-    sense.stop();
-  });
 });

@@ -1,0 +1,146 @@
+/**
+ * The head meter among a meter in memory and a real runtime: which SITE readings it signs, when, and when it says
+ * nothing rather than something it did not see. Each rule with its mutants.
+ */
+import * as module from '../../firmware/head-meter.ts';
+import { millis } from '../../hal/units.ts';
+import { Bench, type BenchOptions } from './devices-bench.ts';
+import { protect } from './protections.ts';
+
+type Module = typeof module;
+
+/** The neighbourhood's connection, at which 60 kW are drawn. */
+function connected({ startHeadMeter }: Module, options: BenchOptions = {}) {
+  const bench = new Bench(options);
+  bench.power_W = 60_000;
+  const runtime = bench.startRuntime(bench.registry.headMeter);
+  return { bench, headMeter: startHeadMeter(bench.meter(), millis(1000), bench.lifeClock(), runtime) };
+}
+
+protect<Module>('firmware/head-meter.ts', module, [
+  {
+    rule: 'one SITE a round, at 36 % of its interval: the registers at its beginning and the power since',
+    story: async (module) => {
+      const { bench } = connected(module);
+      await bench.pass(54);
+      bench.power_W = 30_000;
+      await bench.pass(400);
+      return bench.every('SITE');
+    },
+    told: [
+      '108.0 SITE: 45000 W on average since 0 s, from 50000 Wh',
+      '408.0 SITE: 30000 W on average since 300 s, from 52950 Wh',
+    ],
+    mutants: [
+      {
+        meaning: 'every reading is signed',
+        find: 'sent >= round || ',
+        replace: '',
+        tells: '109.0 SITE: 44851 W on average since 0 s, from 50000 Wh',
+      },
+      {
+        meaning: 'it does not wait',
+        find: ' || offset < SENT_AT * round_ms',
+        replace: ' || reading === start.reading',
+        tells: '1.0 SITE: 57600 W on average since 0 s, from 50000 Wh',
+      },
+      {
+        meaning: 'the power of the moment counts',
+        find: 'Math.floor((energy_Wh * 3_600_000) / elapsed_ms)',
+        replace: 'reading.power',
+        tells: '108.0 SITE: 30000 W on average since 0 s, from 50000 Wh',
+      },
+    ],
+  },
+  {
+    rule: 'no SITE for an interval whose beginning was not read',
+    story: async (module) => {
+      const { bench } = connected(module, { second: 20 });
+      await bench.pass(560);
+      bench.silent.add('meter');
+      await bench.pass(40);
+      bench.silent.delete('meter');
+      await bench.pass(400);
+      return bench.every('SITE');
+    },
+    told: [
+      '388.0 SITE: 60000 W on average since 280 s, from 54666 Wh',
+      '988.0 SITE: 60000 W on average since 880 s, from 64666 Wh',
+    ],
+    mutants: [
+      {
+        meaning: 'the first reading counts whenever it comes',
+        find: ' && offset < BEGINS_WITHIN * round_ms',
+        replace: '',
+        tells: '688.0 SITE: 60000 W on average since 601 s, from 60016 Wh',
+      },
+    ],
+  },
+  {
+    rule: 'a reading asked before the interval is not its beginning, however late it comes',
+    story: async (module) => {
+      const { bench } = connected(module);
+      await bench.pass(298.5);
+      bench.delay.meter = 1300;
+      await bench.pass(130);
+      return bench.every('SITE').slice(1);
+    },
+    told: ['409.5 SITE: 60011 W on average since 300.32 s, from 55005 Wh'],
+    mutants: [
+      {
+        meaning: 'the answer counts when it comes',
+        find: ' && offset >= 0',
+        replace: '',
+        tells: '409.5 SITE: 60010 W on average since 299 s, from 54983 Wh',
+      },
+    ],
+  },
+  {
+    rule: 'no SITE for an interval in which the meter was exchanged',
+    story: async (module) => {
+      const { bench } = connected(module);
+      await bench.pass(50);
+      bench.imported_mJ = 0;
+      await bench.pass(400);
+      return bench.every('SITE');
+    },
+    told: ['408.0 SITE: 60000 W on average since 300 s, from 4166 Wh'],
+    mutants: [
+      {
+        meaning: 'registers may go back',
+        find: 'reading.imported < start.reading.imported || reading.exported < start.reading.exported',
+        replace: 'reading.imported < 0',
+        tells: '108.0 SITE: -1634467 W on average since 0 s, from 50000 Wh',
+      },
+    ],
+  },
+  {
+    rule: 'the power is shown until the meter has been silent for 10 s, the trouble at once',
+    story: async (module) => {
+      const { bench, headMeter } = connected(module);
+      const shown = (when: string) => `${when}: ${headMeter.power} W, trouble: ${headMeter.trouble}`;
+      await bench.pass(1);
+      const lines = [shown('heard')];
+      bench.silent.add('meter');
+      await bench.pass(9);
+      lines.push(shown('silent for 9 s'));
+      await bench.pass(1);
+      lines.push(shown('silent for 10 s'));
+      await headMeter.stop();
+      return lines;
+    },
+    told: [
+      'heard: 60000 W, trouble: null',
+      'silent for 9 s: 60000 W, trouble: meter: timeout',
+      'silent for 10 s: null W, trouble: meter: timeout',
+    ],
+    mutants: [
+      {
+        meaning: 'the last power is shown for ever',
+        find: ' && sense.last.age < SILENT_ms',
+        replace: '',
+        tells: 'silent for 10 s: 60000 W, trouble: meter: timeout',
+      },
+    ],
+  },
+]);
