@@ -101,6 +101,7 @@ const LARGEST_BATTERY = wattHours(150_000);
 const TOLD_FACT = 'told';
 const CONTACTS_FACT = 'contacts';
 const PLANS_FACT = 'plans';
+const OVERRIDE_FACT = 'override';
 
 const whole = z.int();
 const toldShape = z.strictObject({ round: whole, imported_Wh: whole, exported_Wh: whole });
@@ -119,6 +120,8 @@ const planShape = z.strictObject({
 const reviveTold = (fact: string | undefined): Told | null => toldShape.safeParse(parsed(fact)).data ?? null;
 const revivePlans = (fact: string | undefined): readonly Plan[] =>
   z.array(planShape).safeParse(parsed(fact)).data ?? [];
+const reviveOverride = (fact: string | undefined): Override =>
+  z.enum(['stop', 'charge', 'none']).safeParse(fact).data ?? 'none';
 
 export function startChargePoint(parts: ChargePointParts): ChargePoint {
   const { config, devices, clock, ledger, runtime } = parts;
@@ -147,7 +150,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   let told = reviveTold(ledger.recall(TOLD_FACT));
   let session = revive(ledger.recall(FACT));
   let seenGone = false;
-  let override: Override = 'none';
+  let override = reviveOverride(ledger.recall(OVERRIDE_FACT));
   let observed: readonly [Observed, Observed] = ['unknown', 'unknown'];
   let observedAt: Millis | null = null;
   let drivenAt: Millis | null = null;
@@ -212,8 +215,15 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   function setSession(next: Session | null): void {
     if (next === session) return;
     session = next;
-    if (next === null) override = 'none'; // the owner's word was about a vehicle that is gone
+    if (next === null) setOverride('none'); // the owner's word was about a vehicle that is gone
     ledger.remember(FACT, next === null ? '' : JSON.stringify(next));
+  }
+
+  /** Kept, so that a vehicle that was stopped by hand does not charge because the process started again. */
+  function setOverride(next: Override): void {
+    if (next === override) return;
+    override = next;
+    ledger.remember(OVERRIDE_FACT, override);
   }
 
   const needAt = (extra_Wh: number): NeedNow | null => {
@@ -424,13 +434,13 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
         return reply(true, 'The welding alarm is cleared; if a contact is still welded it will come back.');
       }
       if (request.kind === 'override') {
-        override = request.override;
+        setOverride(request.override);
         const words = {
           stop: 'Stopped.',
           charge: 'Charging now, within the safe share or the plan.',
           none: 'Following the plan.',
         };
-        return reply(true, words[override]);
+        return reply(true, words[request.override]);
       }
       const reading = meter.last?.value;
       if (session === null) return reply(false, 'No vehicle is plugged in; plug it in first.');

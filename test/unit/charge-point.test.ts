@@ -344,6 +344,9 @@ const PROTECTIONS: readonly Protection<Module>[] = [
       bench.pilots = ['A', 'B', 'A'];
       await bench.pass(2);
       lines.push(said('the plug wiggled'));
+      bench.crash();
+      chargePoint = await bench.startChargePoint(startChargePoint);
+      lines.push(said('after a second restart'));
       bench.plugged = false;
       await bench.pass(0.5);
       bench.plugged = true;
@@ -352,14 +355,15 @@ const PROTECTIONS: readonly Protection<Module>[] = [
       lines.push(said('the next vehicle'));
       bench.crash();
       chargePoint = await bench.startChargePoint(startChargePoint);
-      return [...lines, said('after another restart')];
+      return [...lines, said('after a third restart')];
     },
     told: [
       'stated: 20000 Wh missing, override none',
       'after a restart: 20000 Wh missing, override none',
       'the plug wiggled: 20000 Wh missing, override stop',
+      'after a second restart: 20000 Wh missing, override stop',
       'the next vehicle: no need, override none',
-      'after another restart: no need, override none',
+      'after a third restart: no need, override none',
     ],
     mutants: [
       {
@@ -378,7 +382,7 @@ const PROTECTIONS: readonly Protection<Module>[] = [
         meaning: 'its end is not kept',
         find: "ledger.remember(FACT, next === null ? '' : JSON.stringify(next));",
         replace: 'if (next?.need) ledger.remember(FACT, JSON.stringify(next));',
-        tells: 'after another restart: 20000 Wh missing, override none',
+        tells: 'after a third restart: 20000 Wh missing, override none',
       },
       {
         meaning: 'one look is enough',
@@ -394,9 +398,21 @@ const PROTECTIONS: readonly Protection<Module>[] = [
       },
       {
         meaning: 'the override is for whoever comes next, too',
-        find: "if (next === null) override = 'none';",
+        find: "if (next === null) setOverride('none');",
         replace: '',
         tells: 'the next vehicle: no need, override stop',
+      },
+      {
+        meaning: 'the override ends with the process',
+        find: 'ledger.remember(OVERRIDE_FACT, override);',
+        replace: '',
+        tells: 'after a second restart: 20000 Wh missing, override none',
+      },
+      {
+        meaning: 'the end of the override is not kept',
+        find: 'ledger.remember(OVERRIDE_FACT, override);',
+        replace: "if (override !== 'none') ledger.remember(OVERRIDE_FACT, override);",
+        tells: 'after a third restart: no need, override stop',
       },
     ],
   },
