@@ -286,6 +286,34 @@ const PROTECTIONS: readonly Protection<Module>[] = [
     ],
   },
   {
+    rule: 'a plan that was adopted is followed after a restart',
+    story: async ({ startChargePoint }) => {
+      const bench = new Bench();
+      const chargePoint = await bench.startChargePoint(startChargePoint);
+      chargePoint.adopt(plan('charge', 3680));
+      await bench.pass(5);
+      bench.crash();
+      const next = await bench.startChargePoint(startChargePoint);
+      await bench.pass(15);
+      return [`${bench.truth}: ${next.status().decision?.reason.text}`];
+    },
+    told: ['closed open, offered 16 A: charging: plan of block 42'],
+    mutants: [
+      {
+        meaning: 'it is not kept',
+        find: 'ledger.remember(PLANS_FACT, JSON.stringify(plans));',
+        replace: '',
+        tells: 'open open, offered none: fallback: no round has been agreed yet; the owner has stated no need',
+      },
+      {
+        meaning: 'it is not read at start',
+        find: 'revivePlans(ledger.recall(PLANS_FACT))',
+        replace: 'revivePlans(undefined)',
+        tells: 'open open, offered none: fallback: no round has been agreed yet; the owner has stated no need',
+      },
+    ],
+  },
+  {
     rule: 'who is not heard any more is not believed: the safe share after 5 s without the meter, open after 10 s',
     story: async (module) => {
       const lines = (['meter', 'connector', 'observe'] as const).map(async (device) => {
