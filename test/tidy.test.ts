@@ -119,7 +119,7 @@ const OUTSIDE = new Set(
   global window navigator WebSocket Worker Intl require eval Function SharedArrayBuffer Atomics WeakRef`.split(/\s+/),
 );
 /** What Math may do in the core: exact on whole numbers. The rest is a float, and its last digit the engine's. */
-const EXACT_MATH = new Set(['floor', 'trunc', 'ceil', 'abs', 'min', 'max', 'sign']);
+const EXACT_MATH = new Set(['floor', 'trunc', 'ceil', 'abs', 'imul', 'min', 'max', 'sign']);
 const ROUNDING = new Set(['floor', 'trunc', 'ceil']);
 /** Depends on the place, or makes a float or its text. */
 const LOCAL = new Set(['localeCompare', 'toLocaleString', 'toFixed', 'toPrecision', 'toExponential', 'parseFloat']);
