@@ -10,7 +10,7 @@ import { ModbusConnector } from '../hal/drivers/modbus-connector.ts';
 import { ModbusMeter } from '../hal/drivers/modbus-meter.ts';
 import { meterModels } from '../hal/meters/models.ts';
 import { type Millis, millis } from '../hal/units.ts';
-import { createVerify } from './adapters/ed25519.ts';
+import { createQuickVerify, createVerify } from './adapters/ed25519.ts';
 import { createGate } from './adapters/gate.ts';
 import { loadKeyFile } from './adapters/key-file.ts';
 import { createLog } from './adapters/log.ts';
@@ -44,6 +44,8 @@ const SOLVE_WALL_ms = 150;
 const NO_COUNTER =
   'what was signed with this key is not known, so it votes from the next round on, and on nothing before. ' +
   'If the key has never been used, stop, write 0 into that file and start again';
+/** How often a flood that lasts is told in the log, for each name. */
+const FLOOD_TOLD_EACH_ms = 3_600_000;
 
 /** One bus per address: several units on one serial line share its queue. */
 class Buses {
@@ -115,6 +117,7 @@ export async function runController(config: Config): Promise<void> {
   /** Committed while the node was still starting. */
   const early: Plan[] = [];
   let changed = (): void => undefined;
+  const floodTold = new Map<string, number>();
 
   const bus = connectBus({
     ...brokerAccess(config.broker),
@@ -132,7 +135,7 @@ export async function runController(config: Config): Promise<void> {
       bus,
       ledger,
       signer,
-      gate: createGate(registry, sha256, createVerify()),
+      gate: createGate(registry, sha256, createVerify(), createQuickVerify()),
       solve(instance) {
         const until = performance.now() + SOLVE_WALL_ms;
         return solve(instance, 'plan', { deadline: () => performance.now() > until });
@@ -161,7 +164,18 @@ export async function runController(config: Config): Promise<void> {
         log[level]({ code, round }, text);
         changed();
       },
-      refused: (code, detail) => log.debug({ code }, detail),
+      refused(code, detail, name) {
+        log.debug({ code, name }, detail);
+        // A flood is worth a line, not a flood of lines.
+        const now = clock.monotonic();
+        if ((code !== 'flooded' && code !== 'muted') || now - (floodTold.get(name) ?? -Infinity) < FLOOD_TOLD_EACH_ms)
+          return;
+        floodTold.set(name, now);
+        log.warn(
+          { code, name },
+          `somebody floods this node under the name ${name}: look at its client and the broker's ACL`,
+        );
+      },
     },
   );
 

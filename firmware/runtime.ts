@@ -4,7 +4,8 @@
  * the head meter are what feeds it.
  */
 import { millis } from '../hal/units.ts';
-import type { Gate, Refusal } from './adapters/gate.ts';
+import { createDoor } from './adapters/door.ts';
+import type { Admission, Gate, Refusal } from './adapters/gate.ts';
 import type { Bus, Clock, FinalBlock, Hash, Ledger, Signer } from './ports.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
@@ -47,7 +48,8 @@ export interface RuntimeEvents {
   /** A block became final; also called for each block of the ledger at start. */
   final?(block: Outcome['finals'][number]): void;
   note?(note: Note): void;
-  refused?(code: Refusal, detail: string): void;
+  /** `name` is the one that it was published under. */
+  refused?(code: Refusal, detail: string, name: string): void;
 }
 
 export interface Runtime {
@@ -93,6 +95,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     if (outcome.persist.length > 0) ledger.append(outcome.persist);
     for (const unsigned of outcome.send) {
       const message = sign(unsigned);
+      if (unsigned.body.type === 'SYNC_REQ') door.asked(registry.neighbourhood.nodes[unsigned.body.to].name);
       publish(message);
       queue.push({ kind: 'message', message });
     }
@@ -140,14 +143,25 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
 
   const onBus = (topic: string, wire: Uint8Array): void => {
     const [, , , type, name] = topic.split('/');
-    if (type === 'status') return onPresence(name, wire);
-    if (state.deciding < 0) return;
-    const admission = gate.admit(wire, state.deciding);
-    if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
-    if (admission.code === 'duplicate' && name === registry.neighbourhood.nodes[self].name) return; // its own echo
-    refusals.set(admission.code, (refusals.get(admission.code) ?? 0) + 1);
-    events.refused?.(admission.code, admission.detail);
+    if (type === 'status') onPresence(name, wire);
+    else if (state.deciding >= 0) door.knock(name, wire);
   };
+
+  const onAdmission = (name: string, admission: Admission): void => {
+    if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
+    const { code, detail } = admission;
+    if (code === 'for-another') return;
+    if (code === 'duplicate' && name === registry.neighbourhood.nodes[self].name) return; // its own echo
+    refusals.set(code, (refusals.get(code) ?? 0) + 1);
+    events.refused?.(code, detail, name);
+  };
+  const door = createDoor({
+    names: registry.neighbourhood.nodes.map((node) => node.name),
+    gate,
+    clock,
+    reader: () => ({ deciding: state.deciding, self }),
+    told: onAdmission,
+  });
 
   const onPresence = (name: string, json: Uint8Array): void => {
     if (!registry.neighbourhood.nodes.some((node) => node.name === name) || json.length > 1024) return;
@@ -240,7 +254,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       resume();
       tick();
     },
-    stop: () => cancelTick(),
+    stop() {
+      cancelTick();
+      door.close();
+    },
   };
 }
 

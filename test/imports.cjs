@@ -107,7 +107,7 @@ module.exports = {
     only(
       'runtime-thin',
       '^firmware/runtime\\.ts$',
-      ['^firmware/(ports|adapters/gate)\\.ts$', '^firmware/protocol/', '^hal/units\\.ts$'],
+      ['^firmware/(ports|adapters/(gate|door))\\.ts$', '^firmware/protocol/', '^hal/units\\.ts$'],
       'The runtime knows the core and the ports.',
     ),
     only(

@@ -4,8 +4,8 @@
  * so was every message inside it; behind the door nothing is checked twice. Never throws.
  */
 import type { Hash, Verify } from '../ports.ts';
-import { sameBytes, toHex } from '../protocol/codec.ts';
-import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK } from '../protocol/limits.ts';
+import { decode, sameBytes, toHex } from '../protocol/codec.ts';
+import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
 import {
   fromWire,
   MessageError,
@@ -28,6 +28,9 @@ export const REFUSALS = [
   'bad-signature',
   'other-round',
   'duplicate',
+  'for-another',
+  'muted',
+  'flooded',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -36,9 +39,23 @@ export type Admission =
   | { readonly verdict: 'accept'; readonly message: Signed }
   | { readonly verdict: 'ignore' | 'reject'; readonly code: Refusal; readonly detail: string };
 
+/** For whom a message is opened. */
+export interface Reader {
+  readonly deciding: number;
+  /** Pages of catch-up are for the node they are addressed to; undefined reads them all. */
+  readonly self?: number;
+  /** Asked before a signature is checked that is slow to check; always, if left out. */
+  readonly maySlow?: () => boolean;
+}
+
 export interface Gate {
   /** One message from the bus, while `deciding` is the round being decided. */
   admit(wire: Uint8Array, deciding: number): Admission;
+  /**
+   * The same, a signature at a time, so that the caller may do something else in between. What does not concern this
+   * reader is refused before its signatures are looked at.
+   */
+  admitting(wire: Uint8Array, reader: Reader): Generator<undefined, Admission, undefined>;
   /** The same checks for bytes from elsewhere, such as a ledger file: none is of another round or a duplicate. */
   examine(wire: Uint8Array): Admission;
   /** A message of this node's own ledger: read, not verified. Throws when it is not one of ours. */
@@ -46,9 +63,6 @@ export interface Gate {
   /** Remembers a message of this node's own, so that its echo from the broker is a duplicate. */
   remember(message: Signed): void;
 }
-
-/** Messages remembered: a round of 100 nodes has about a thousand. */
-const SEEN_MAX = 8192;
 
 /** Fewest and most rounds that a message's may lie from the one being decided. */
 const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>> = {
@@ -63,6 +77,8 @@ const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>
   SYNC_RES: [-1, 1],
 };
 
+const HARMLESS: readonly Refusal[] = ['duplicate', 'other-round', 'for-another', 'muted', 'flooded'];
+
 class Refused extends Error {
   readonly code: Refusal;
   constructor(code: Refusal, message: string) {
@@ -71,57 +87,111 @@ class Refused extends Error {
   }
 }
 
-export function createGate(registry: Registry, hash: Hash, verify: Verify): Gate {
+export const refusal = (code: Refusal, detail: string): Admission => ({
+  verdict: HARMLESS.includes(code) ? 'ignore' : 'reject',
+  code,
+  detail,
+});
+
+/** `quick` says yes only where `verify` would, at a fraction of the cost; where it says no, `verify` decides. */
+export function createGate(registry: Registry, hash: Hash, verify: Verify, quick: Verify = verify): Gate {
   /** Verified messages by id, oldest first. One seen only inside another was not delivered by itself yet. */
   const seen = new Map<string, Signed>();
+  let seenBytes = 0;
   const delivered = new Set<string>();
+  const forget = (id: string): void => {
+    seenBytes -= seen.get(id)?.payload.length ?? 0;
+    seen.delete(id);
+  };
   const see = (message: Signed): void => {
+    forget(message.id);
     seen.set(message.id, message);
-    if (seen.size > SEEN_MAX) seen.delete(seen.keys().next().value as string);
+    seenBytes += message.payload.length;
+    while (seen.size > SEEN_MAX || seenBytes > SEEN_BYTES) forget(seen.keys().next().value as string);
   };
   const deliver = (id: string): void => {
     delivered.add(id);
     if (delivered.size > SEEN_MAX) delivered.delete(delivered.keys().next().value as string);
   };
 
-  const open = (
-    payload: Uint8Array,
-    signature: Uint8Array,
-    check: Verify,
+  const keyOf = (sender: number): Uint8Array => {
+    const publicKey = registry.publicKeys[sender];
+    if (publicKey === undefined) throw new Refused('unknown-sender', `no node ${sender} in the neighbourhood`);
+    return publicKey;
+  };
+  /** Throws unless the sender has signed the payload. */
+  const prove = ({ sender, payload, signature }: Sealed, maySlow: () => boolean): void => {
+    const [publicKey, message] = [keyOf(sender), toSign(payload)];
+    if (quick(publicKey, message, signature)) return;
+    if (!maySlow()) throw new Refused('muted', `only the slow check could tell whether node ${sender} has signed this`);
+    if (!verify(publicKey, message, signature)) throw new Refused('bad-signature', `not signed by node ${sender}`);
+  };
+
+  /** Reads a message and what it holds. What is not verified yet is added to `unproven`, the inner ones first. */
+  const read = (
+    { payload, signature }: Pair,
+    unproven: Signed[],
     allowed: readonly MessageType[] = TYPES,
+    onNested = (): void => undefined,
   ): Signed => {
     const before = seen.get(toHex(hash(toSign(payload))));
     if (before !== undefined && allowed.includes(before.body.type) && sameBytes(before.signature, signature))
       return before;
-    const nested = (inner: { payload: Uint8Array; signature: Uint8Array }, types: readonly MessageType[]): Signed =>
-      open(inner.payload, inner.signature, check, types);
+    const nested = (inner: Pair, types: readonly MessageType[]): Signed => {
+      onNested();
+      return read(inner, unproven, types);
+    };
     const message = readPayload(payload, registry.tag, nested, allowed);
-    const publicKey = registry.publicKeys[message.sender];
-    if (publicKey === undefined) throw new Refused('unknown-sender', `no node ${message.sender} in the neighbourhood`);
-    if (!check(publicKey, toSign(payload), signature)) {
-      throw new Refused('bad-signature', `not signed by node ${message.sender}`);
-    }
+    keyOf(message.sender);
     const opened = signed(message, payload, signature, hash);
-    see(opened);
+    unproven.push(opened);
     return opened;
   };
 
-  const examine = (wire: Uint8Array, known: (id: string) => boolean): Admission => {
-    if (wire.length > MESSAGE_MAX_BYTES)
-      return { verdict: 'reject', code: 'over-size', detail: `${wire.length} bytes` };
-    const parts = fromWire(wire);
-    if (parts === null)
-      return { verdict: 'reject', code: 'not-a-message', detail: 'not [payload, signature] in canonical CBOR' };
-    const id = toHex(hash(toSign(parts.payload)));
-    if (known(id)) return { verdict: 'ignore', code: 'duplicate', detail: id };
+  const admitting = function* (
+    wire: Uint8Array,
+    { deciding, self, maySlow = () => true }: Partial<Reader>,
+    known: (id: string) => boolean,
+  ): Generator<undefined, Admission, undefined> {
+    if (wire.length > MESSAGE_MAX_BYTES) return refusal('over-size', `${wire.length} bytes`);
+    const pair = fromWire(wire);
+    if (pair === null) return refusal('not-a-message', 'not [payload, signature] in canonical CBOR');
+    const id = toHex(hash(toSign(pair.payload)));
+    if (known(id)) return refusal('duplicate', id);
     try {
-      return { verdict: 'accept', message: open(parts.payload, parts.signature, verify) };
-    } catch (error) {
-      if (error instanceof Refused || error instanceof MessageError) {
-        return { verdict: 'reject', code: error.code, detail: error.message };
+      const unproven: Signed[] = [];
+      let isProven = false;
+      // Before a thousand messages inside this one are read: is it for this node, and has a member signed it?
+      const message = read(pair, unproven, TYPES, () => {
+        if (isProven) return;
+        const { type, sender, to } = envelopeOf(pair.payload);
+        if (type === 'SYNC_RES') refuseForAnother(to, self);
+        prove({ sender, ...pair }, maySlow);
+        isProven = true;
+      });
+      if ('to' in message.body && message.body.type !== 'VOTE') refuseForAnother(message.body.to, self);
+      if (deciding !== undefined) refuseOtherRound(message, deciding);
+      if (!isProven && unproven.includes(message)) {
+        prove(message, maySlow);
+        yield;
       }
+      for (const each of unproven) {
+        if (each !== message) {
+          prove(each, maySlow);
+          yield;
+        }
+        see(each);
+      }
+      return { verdict: 'accept', message };
+    } catch (error) {
+      if (error instanceof Refused || error instanceof MessageError) return refusal(error.code, error.message);
       throw error;
     }
+  };
+  const arriving = function* (wire: Uint8Array, reader: Reader): Generator<undefined, Admission, undefined> {
+    const admission = yield* admitting(wire, reader, (id) => delivered.has(id));
+    if (admission.verdict === 'accept') deliver(admission.message.id);
+    return admission;
   };
 
   return {
@@ -129,27 +199,43 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify): Gate
       see(message);
       deliver(message.id);
     },
-    examine: (wire) => examine(wire, () => false),
-    admit(wire, deciding) {
-      const admission = examine(wire, (id) => delivered.has(id));
-      if (admission.verdict !== 'accept') return admission;
-      const { message } = admission;
-      const [least, most] = WINDOW[message.body.type];
-      const away = message.round - deciding;
-      if (away < least || away > most) {
-        return {
-          verdict: 'ignore',
-          code: 'other-round',
-          detail: `${message.body.type} of round ${message.round} while ${deciding} is decided`,
-        };
-      }
-      deliver(message.id);
-      return admission;
-    },
+    examine: (wire) => toTheEnd(admitting(wire, {}, () => false)),
+    admitting: arriving,
+    admit: (wire, deciding) => toTheEnd(arriving(wire, { deciding })),
     reopen(wire) {
-      const parts = fromWire(wire);
-      if (parts === null) throw new Error('the ledger holds bytes that are no message');
-      return open(parts.payload, parts.signature, () => true);
+      const pair = fromWire(wire);
+      if (pair === null) throw new Error('the ledger holds bytes that are no message');
+      const own: Signed[] = [];
+      const message = read(pair, own);
+      for (const each of own) see(each);
+      return message;
     },
   };
+}
+
+type Pair = Pick<Signed, 'payload' | 'signature'>;
+type Sealed = Pick<Signed, 'payload' | 'signature' | 'sender'>;
+
+function toTheEnd(admission: Generator<undefined, Admission, undefined>): Admission {
+  for (;;) {
+    const step = admission.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Of a payload whose head was read already: `[version, type, tag, epoch, round, view, sender, ...body]`. */
+function envelopeOf(payload: Uint8Array): { type: MessageType; sender: number; to: number } {
+  const list = decode(payload) as number[];
+  return { type: TYPES[list[1]], sender: list[6], to: list[7] };
+}
+
+function refuseForAnother(to: number, self: number | undefined): void {
+  if (self !== undefined && to !== self) throw new Refused('for-another', `for node ${to}`);
+}
+
+function refuseOtherRound({ body, round }: Signed, deciding: number): void {
+  const [least, most] = WINDOW[body.type];
+  if (round - deciding < least || round - deciding > most) {
+    throw new Refused('other-round', `${body.type} of round ${round} while ${deciding} is decided`);
+  }
 }

@@ -5,7 +5,9 @@
  */
 import { connect, type IClientOptions } from 'mqtt';
 import type { Bus } from '../ports.ts';
+import { PACKET_MAX_BYTES } from '../protocol/limits.ts';
 import { presenceTopic, topicPrefix } from '../protocol/messages.ts';
+import { createFrameCutter } from './frames.ts';
 import { afterWall } from './wall-timer.ts';
 
 export interface BrokerAccess {
@@ -122,6 +124,17 @@ export function connectBus(options: BusOptions): MqttBus {
     pump();
   };
 
+  const guard = () => {
+    const { stream } = client;
+    const push = stream.push.bind(stream);
+    const cut = createFrameCutter(PACKET_MAX_BYTES);
+    // Whatever a stream reads goes through its `push`; null is its end.
+    stream.push = (chunk: Uint8Array | null) => push(chunk === null ? null : cut(chunk));
+  };
+  guard();
+  client.on('packetsend', ({ cmd }) => {
+    if (cmd === 'connect') guard(); // the first packet of each new stream; that of the first one is behind us
+  });
   client.on('connect', ({ sessionPresent }) => {
     if ('setNoDelay' in client.stream) (client.stream as unknown as { setNoDelay(on: boolean): void }).setNoDelay(true);
     // A new process subscribes even to a kept session: only a SUBSCRIBE brings the retained messages.

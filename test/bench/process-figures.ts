@@ -16,3 +16,8 @@ export function processorTime_s(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
+
+/** Time that its main thread was ready to run while no processor was free (scheduler statistics, nanoseconds). */
+export function waitedForProcessor_s(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
+}

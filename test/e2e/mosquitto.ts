@@ -18,12 +18,13 @@ export interface Mosquitto {
   remove(): Promise<void>;
 }
 
-export async function startMosquitto(): Promise<Mosquitto> {
+/** `more` are further lines of its configuration. */
+export async function startMosquitto(more = ''): Promise<Mosquitto> {
   const folder = mkdtempSync(join(tmpdir(), 'p2pebt-mosquitto-'));
   const file = join(folder, 'mosquitto.conf');
   const port = await freePort();
   // max_packet_size is left open: that a message is too large is for the controller to say.
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
+  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n${more}`);
   let process_: ChildProcess | null = null;
 
   const start = async (): Promise<void> => {

@@ -200,7 +200,7 @@ test('messages nested a thousand deep are refused without being followed', () =>
     inner = { ...inner, payload, signature: new Uint8Array(64) };
   };
   for (let depth = 0; depth < 1000; depth++) onion();
-  const wire = toWire(inner);
+  const wire = toWire({ ...inner, signature: signerOf(0).sign(toSign(inner.payload)) });
   expect(wire.length).toBeLessThan(MESSAGE_MAX_BYTES);
   expect(door().examine(wire)).toMatchObject({
     code: 'malformed',

@@ -3,6 +3,7 @@ import { createServer, type Server, Socket } from 'node:net';
 import { Aedes, type AedesOptions } from 'aedes';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type BusOptions, connectBus, type MqttBus } from '../../firmware/adapters/mqtt-bus.ts';
+import { MESSAGE_MAX_BYTES, PACKET_MAX_BYTES } from '../../firmware/protocol/limits.ts';
 import { presenceTopic } from '../../firmware/protocol/messages.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -128,6 +129,30 @@ test('that test notices a bus whose session ends with its connection', async () 
   const { port } = await startBroker();
   expect(await heardAfterAbsence(port, forgetful)).toEqual(['6']);
 });
+
+test('a packet of 20 MB is never gathered, is acknowledged, and seen as too long; what follows it is unharmed', async () => {
+  const first = await startBroker();
+  const [a, b] = [join(first.port, 'a'), join(first.port, 'b')];
+  await Promise.all([a.firstConnection, b.firstConnection]);
+  const lengths: number[] = [];
+  b.onMessage((topic, payload) => {
+    if (topic === ORDER) lengths.push(payload.length);
+  });
+  const flood = async () => {
+    lengths.length = 0;
+    a.publish(ORDER, new Uint8Array(20_000_000));
+    a.publish(ORDER, new Uint8Array(MESSAGE_MAX_BYTES));
+    a.publish(ORDER, text('1'));
+    await vi.waitFor(() => expect(lengths).toHaveLength(3), eventually);
+    expect(lengths).toEqual([PACKET_MAX_BYTES - ORDER.length - 4, MESSAGE_MAX_BYTES, 1]);
+  };
+  await flood();
+  expect(lengths[0]).toBeGreaterThan(MESSAGE_MAX_BYTES);
+  await first.stop();
+  await startBroker(first.port);
+  await vi.waitFor(() => expect([a.connected, b.connected]).toEqual([true, true]), eventually);
+  await flood(); // every connection has its guard
+}, 20_000);
 
 test('without a broker the outbox drops the oldest and counts them, and nothing blocks', async () => {
   const { port, stop } = await startBroker();

@@ -288,7 +288,7 @@ function diesAfterVoting(ledgerAfter: (before: MemoryLedger) => MemoryLedger): s
   play.restart(victim, ledgerAfter(play.player(victim).ledger));
   const carried = first.body.carried.filter((m) => m.sender !== 1);
   const rival = play.sign<Block>({ ...first, body: { ...first.body, carried } });
-  play.hear(victim, 'p2pebt/1/street/PROPOSE/x', toWire(rival));
+  play.hear(victim, 'p2pebt/1/street/PROPOSE/cp2', toWire(rival));
   play.until(134);
   expect(play.state(victim).view).toBe(view);
   return contradictions(play.player(victim).said);

@@ -69,6 +69,25 @@ test('every kind of refusal is counted, repetitions too; the node goes on', () =
   expect(play.player(0).plans.map(({ round }) => round)).toEqual([R]);
 });
 
+test('what waits too long at a slow door is dropped and counted; the others are heard, and rounds go on', () => {
+  const play = new Neighbours().until(10);
+  const { gate, runtime } = play.player(0);
+  const { admitting } = gate;
+  gate.admitting = function* (wire, reader) {
+    play.clock.time += 100; // ms a message
+    return yield* admitting(wire, reader);
+  };
+  const junk = new Uint8Array(250 * 1024).fill(7);
+  for (let i = 0; i < 10; i++) play.hear(0, TOPIC, junk);
+  play.hear(0, 'p2pebt/1/street/ORDER/cp3', toWire(order(play, 2, R)));
+  play.clock.advance(2_000);
+  expect(Object.fromEntries(runtime.refusals)).toEqual({ 'not-a-message': 5, flooded: 5 });
+  expect(runtime.state.pool.orders.size).toBe(1);
+  gate.admitting = admitting;
+  play.rounds(1);
+  expect(play.player(0).plans.map(({ round }) => round)).toEqual([R]);
+});
+
 /** One node alone, with a bus that tells what it is given. */
 function alone(ledger = new MemoryLedger()) {
   const play = new Neighbours(); // for its registry
@@ -213,6 +232,21 @@ test('a node with an empty ledger catches up page by page', () => {
   play.rounds(1);
   expect(play.state(3).finalNode.state.tip).toBe(play.state(0).finalNode.state.tip);
   expect(play.player(3).ledger.blocks.map(({ height }) => height)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
+test('the pages that it asks for are no flood, however long they take to check', () => {
+  const play = new Neighbours().rounds(4);
+  const page = MemoryLedger.prototype.blocksAbove;
+  for (const { ledger } of play.players) ledger.blocksAbove = (height) => page.call(ledger, height, 2000);
+  play.restart(3, new MemoryLedger());
+  const { gate } = play.player(3);
+  const { admitting } = gate;
+  gate.admitting = function* (wire, reader) {
+    if (wire.length > 1500) play.clock.time += 20_000; // ten times what a lane may cost at once
+    return yield* admitting(wire, reader);
+  };
+  play.until(280);
+  expect(play.state(3).finalNode.state.height).toBe(6); // 4, were the pages counted as the work of a flooder
 });
 
 test('after a restart it tells every block of its ledger again, with the votes behind it', () => {
