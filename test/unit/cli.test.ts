@@ -51,7 +51,7 @@ describe('init, then check, as an installer would', () => {
     expect(status).toBe(0);
     expect(stdout).toContain('p2pebt check --config /node/p2pebt.yaml');
     const files = readdirSync(join(folder, 'node')).sort();
-    expect(files).toEqual(['key.pem', 'neighbourhood.yaml', 'p2pebt.yaml']);
+    expect(files).toEqual(['key.pem', 'key.pem.votes', 'neighbourhood.yaml', 'p2pebt.yaml']);
     expect(statSync(join(folder, 'node', 'key.pem')).mode & 0o777).toBe(0o600);
     const before = files.map((name) => readFileSync(join(folder, 'node', name), 'utf8'));
 
