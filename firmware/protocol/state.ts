@@ -108,8 +108,8 @@ export interface ProtocolState {
   /** Since when a block is missing that others have built or voted on; null when none is. */
   missingSince_ms: number | null;
   syncAt_ms: number;
-  /** The question whose answer is awaited; no other page counts. */
-  asked: { readonly to: number; readonly at_ms: number } | null;
+  /** When each peer was asked whose answer is still awaited; no other page counts. */
+  readonly asked: Map<number, number>;
   /** When each peer was last sent a page. */
   readonly served: Map<number, number>;
   syncPeer: number;
@@ -211,7 +211,7 @@ export function makeState(
     lacksBlock: false,
     missingSince_ms: null,
     syncAt_ms: 0,
-    asked: null,
+    asked: new Map(),
     served: new Map(),
     syncPeer: 0,
   };

@@ -268,8 +268,8 @@ function onSyncRequest(state: ProtocolState, to: number, { height, asked_ms }: S
 
 /** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
 function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, out: Outcome): void {
-  if (from !== state.asked?.to || page.asked_ms !== state.asked.at_ms) return;
-  state.asked = null;
+  if (page.asked_ms !== state.asked.get(from)) return;
+  state.asked.delete(from);
   let run: Signed<Block>[] = [];
   let height = page.height;
   for (const { block, votes } of page.blocks) {

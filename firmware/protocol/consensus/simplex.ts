@@ -432,7 +432,7 @@ export function requestSync(state: ProtocolState, out: Outcome): void {
   state.syncAt_ms = state.now_ms + SYNC_DELTAS * state.hours.delta_ms;
   const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
-  state.asked = { to, at_ms: state.now_ms };
+  state.asked.set(to, state.now_ms);
   const { height } = state.finalNode.state;
   out.send.push({
     epoch: 0,
