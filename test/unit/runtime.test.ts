@@ -242,11 +242,11 @@ test('the pages that it asks for are no flood, however long they take to check',
   const { gate } = play.player(3);
   const { admitting } = gate;
   gate.admitting = function* (wire, reader) {
-    if (wire.length > 1500) play.clock.time += 20_000; // ten times what a lane may cost at once
+    if (wire.length > 1500) play.clock.time += 12_000; // six times what a lane may cost at once
     return yield* admitting(wire, reader);
   };
   play.until(280);
-  expect(play.state(3).finalNode.state.height).toBe(6); // 4, were the pages counted as the work of a flooder
+  expect(play.state(3).finalNode.state.height).toBeGreaterThan(8); // 4, were the pages counted as the work of a flooder
 });
 
 test('after a restart it tells every block of its ledger again, with the votes behind it', () => {
