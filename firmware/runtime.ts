@@ -68,6 +68,7 @@ export interface Runtime {
 const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';
+const evidenceFact = (culprit: number): string => `evidence-${culprit}`;
 
 export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runtime {
   const { registry, self, hash, clock, bus, ledger, signer, gate } = parts;
@@ -100,6 +101,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       queue.push({ kind: 'message', message });
     }
     for (const message of outcome.relay) publish(message);
+    for (const proof of outcome.evidence)
+      ledger.remember(evidenceFact(proof.body.first.sender), Buffer.from(toWire(proof)).toString('base64'));
     for (const final of outcome.finals) events.final?.(final);
     if (outcome.plan !== null) events.plan?.(outcome.plan);
     for (const note of outcome.notes) events.note?.(note);
@@ -215,6 +218,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
       ...own.filter(({ to }) => to > state.finalNode.view),
     ].map(({ payload }) => gate.reopen(encode([payload, signer.sign(toSign(payload))])));
+    for (const culprit of registry.publicKeys.keys()) {
+      const proof = ledger.recall(evidenceFact(culprit));
+      if (proof !== undefined) feed({ kind: 'message', message: gate.reopen(Buffer.from(proof, 'base64')) });
+    }
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     for (const { to, basis } of own)
       if (to > state.finalNode.view)

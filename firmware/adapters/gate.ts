@@ -75,6 +75,7 @@ const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>
   VOTE: [Number.NEGATIVE_INFINITY, 1],
   SYNC_REQ: [-1, 1],
   SYNC_RES: [-1, 1],
+  EVIDENCE: [Number.NEGATIVE_INFINITY, 1],
 };
 
 const HARMLESS: readonly Refusal[] = ['duplicate', 'other-round', 'for-another', 'muted', 'flooded'];

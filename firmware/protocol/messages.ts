@@ -12,7 +12,17 @@ import { POWER_MAX_W, PRICE_MAX, SITE_MAX_W, VIEWS_PER_ROUND } from './limits.ts
 export const DOMAIN = new TextEncoder().encode('P2PEBT/1');
 const VERSION = 1;
 
-export const TYPES = ['ORDER', 'SITE', 'METER', 'HEADER', 'PROPOSE', 'VOTE', 'SYNC_REQ', 'SYNC_RES'] as const;
+export const TYPES = [
+  'ORDER',
+  'SITE',
+  'METER',
+  'HEADER',
+  'PROPOSE',
+  'VOTE',
+  'SYNC_REQ',
+  'SYNC_RES',
+  'EVIDENCE',
+] as const;
 export type MessageType = (typeof TYPES)[number];
 
 /** (γ, Id, σ, Q) of Eq. 1-2; Id is the sender. `round` of the envelope is the first round it may execute in. */
@@ -109,7 +119,14 @@ export interface SyncResponse {
   readonly pending: readonly Signed<Block | Vote>[];
 }
 
-export type Body = Order | Site | MeterStatement | Header | Block | Vote | SyncRequest | SyncResponse;
+/** Two messages of one node that no honest node signs both (evidence.ts). */
+export interface Evidence {
+  readonly type: 'EVIDENCE';
+  readonly first: Signed;
+  readonly second: Signed;
+}
+
+export type Body = Order | Site | MeterStatement | Header | Block | Vote | SyncRequest | SyncResponse | Evidence;
 
 export interface Unsigned<B extends Body = Body> {
   readonly epoch: number;
@@ -186,6 +203,8 @@ function bodyFields(body: Body): Canonical[] {
         body.blocks.map(({ block, votes }) => [[block.payload, block.signature], wireList(votes)]),
         wireList(body.pending),
       ];
+    case 'EVIDENCE':
+      return [wireList([body.first, body.second])];
   }
 }
 
@@ -284,6 +303,9 @@ const pairs = (fields: Fields, name: string, open: OpenNested, allowed: readonly
     if (pair === null) throw new MessageError('malformed', `${name} holds something that is not a signed message`);
     return open(pair, allowed);
   });
+
+/** What may be evidence. */
+const ACCUSED: readonly MessageType[] = ['SITE', 'METER', 'HEADER', 'PROPOSE', 'VOTE'];
 
 /** What a block may carry. Nothing that it carries carries anything, so messages nest three deep at most. */
 const CARRIED: readonly MessageType[] = ['ORDER', 'SITE', 'METER', 'HEADER'];
@@ -391,6 +413,11 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         }),
         pending: pairs(fields, 'pending', open, ['PROPOSE', 'VOTE']) as Signed<Block | Vote>[],
       };
+    case 'EVIDENCE': {
+      const [first, second, ...more] = pairs(fields, 'messages', open, ACCUSED);
+      if (second === undefined || more.length > 0) throw new MessageError('malformed', 'evidence is two messages');
+      return { type, first, second };
+    }
   }
 }
 

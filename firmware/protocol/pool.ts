@@ -41,7 +41,7 @@ export function addSite(pool: Pool, site: Signed<Site>, deciding: number): Admis
   return 'added';
 }
 
-const meterKey = (statement: Signed<MeterStatement>): string => `${statement.round}/${statement.sender}`;
+export const meterKey = ({ round, sender }: Signed): string => `${round}/${sender}`;
 
 export function addMeter(pool: Pool, statement: Signed<MeterStatement>, deciding: number): Admission {
   if (pool.meters.has(meterKey(statement))) return 'known';

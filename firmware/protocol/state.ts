@@ -8,7 +8,7 @@ import { applyBlock } from './block.ts';
 import { type ChainState, genesisState } from './chain.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
-import type { Block, Header, Signed, Unsigned } from './messages.ts';
+import type { Block, Evidence, Header, Signed, Unsigned } from './messages.ts';
 import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
@@ -108,6 +108,10 @@ export interface ProtocolState {
   /** Since when a block is missing that others have built or voted on; null when none is. */
   missingSince_ms: number | null;
   syncAt_ms: number;
+  /** By culprit: the first proof against it that this node has seen or made. */
+  readonly evidence: Map<number, Signed<Evidence>>;
+  /** By culprit: proofs that this node will say at its turn. */
+  readonly accusations: Map<number, { readonly first: Signed; readonly second: Signed; readonly at_ms: number }>;
   /** When each peer was asked whose answer is still awaited; no other page counts. */
   readonly asked: Map<number, number>;
   /** When each peer was last sent a page. */
@@ -151,6 +155,8 @@ export interface Outcome {
   plan: Plan | null;
   /** Find a plan for this instance and give it back as 'solved'. */
   solve: { readonly seal: string; readonly instance: Instance } | null;
+  /** Proofs that are new to this node, to be kept. */
+  readonly evidence: Signed<Evidence>[];
   /** Answer a peer that is behind, from the ledger. */
   serve: { readonly to: number; readonly height: number; readonly asked_ms: number } | null;
   /** Blocks that have just become final, in order of height, with the FINAL votes known for each. */
@@ -162,6 +168,7 @@ export const emptyOutcome = (): Outcome => ({
   persist: [],
   send: [],
   relay: [],
+  evidence: [],
   plan: null,
   solve: null,
   serve: null,
@@ -211,6 +218,8 @@ export function makeState(
     lacksBlock: false,
     missingSince_ms: null,
     syncAt_ms: 0,
+    evidence: new Map(),
+    accusations: new Map(),
     asked: new Map(),
     served: new Map(),
     syncPeer: 0,

@@ -8,12 +8,24 @@ import type { PlanAhead } from './benefit/instance.ts';
 import { type ChainState, isRefusal } from './chain.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
-import { finalize, markOwnVote, note, onProposal, onTime, onVote, progress, requestSync } from './consensus/simplex.ts';
+import {
+  accuse,
+  finalize,
+  markOwnVote,
+  note,
+  onProposal,
+  onTime,
+  onVote,
+  progress,
+  requestSync,
+} from './consensus/simplex.ts';
 import { addCertificates, allVotes } from './consensus/votes.ts';
+import { offenceOf } from './evidence.ts';
 import { HEADERS_PER_ROUND } from './limits.ts';
 import {
   type Block,
   type Body,
+  type Evidence,
   type Header,
   type MeterStatement,
   type Order,
@@ -27,7 +39,7 @@ import {
   type Vote,
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
-import { addMeter, addOrder, addSite, prune } from './pool.ts';
+import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
 import { decidedAt, decisionStart, lastView, leaderOf } from './round.ts';
 import { headerOf, tieOf } from './schedule.ts';
 import { sealable } from './seal.ts';
@@ -204,9 +216,13 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
       addOrder(state.pool, message as Signed<Order>, state.deciding, state.registry);
       break;
     case 'SITE':
-      if (message.sender === state.registry.headMeter) addSite(state.pool, message as Signed<Site>, state.deciding);
+      if (message.sender === state.registry.headMeter) {
+        accuse(state, state.pool.sites.get(message.round) ?? message, message);
+        addSite(state.pool, message as Signed<Site>, state.deciding);
+      }
       break;
     case 'METER':
+      accuse(state, state.pool.meters.get(meterKey(message)) ?? message, message);
       addMeter(state.pool, message as Signed<MeterStatement>, state.deciding);
       break;
     case 'HEADER':
@@ -217,7 +233,10 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
       retryHeaders(state, out);
       break;
     case 'VOTE':
-      onVote(state, message as Signed<Vote>, out);
+      onVote(state, message as Signed<Vote>);
+      break;
+    case 'EVIDENCE':
+      onEvidence(state, message as Signed<Evidence>, out);
       break;
     case 'SYNC_REQ':
       if (body.to === state.self) onSyncRequest(state, message.sender, body, out);
@@ -228,6 +247,17 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
   }
 }
 
+/** Proof of somebody's lie, made here or by a peer. Checked again: a peer may lie about lies. */
+function onEvidence(state: ProtocolState, evidence: Signed<Evidence>, out: Outcome): void {
+  const { first, second } = evidence.body;
+  const offence = offenceOf(first, second);
+  if (offence === null || state.evidence.has(first.sender)) return;
+  state.evidence.set(first.sender, evidence);
+  out.evidence.push(evidence);
+  const { name } = state.registry.neighbourhood.nodes[first.sender];
+  note(state, out, 'evidence', `${name} has signed ${offence} (round ${first.round})`);
+}
+
 function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): void {
   if (header.round !== state.deciding) return;
   const before = state.authors.get(header.sender);
@@ -235,7 +265,7 @@ function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): v
     if (before.header.id === header.id || before.double) return;
     before.double = true;
     out.relay.push(before.header); // whoever holds only the other one must learn that there are two
-    return note(state, out, 'evidence', `node ${header.sender} sent two headers`);
+    return accuse(state, before.header, header);
   }
   const node = [...state.nodes.values()].find(
     (other) => other.state.seal === header.body.seal && other.state.instance !== null,

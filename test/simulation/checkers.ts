@@ -7,8 +7,9 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { breach, type Running } from '../../firmware/protocol/benefit/safety.ts';
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
+import { offenceOf } from '../../firmware/protocol/evidence.ts';
 import { ORDERS_PER_NODE } from '../../firmware/protocol/limits.ts';
-import type { Block, Header, Signed, Vote } from '../../firmware/protocol/messages.ts';
+import type { Block, Evidence, Header, Signed, Vote } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
@@ -27,6 +28,7 @@ export const INVARIANTS = {
   I9: 'energy is conserved to the joule',
   I11: 'an order at its cap runs unless safety forbids it',
   I13: 'after faults stop, final again within two rounds',
+  I15: 'nobody is convicted who has not lied',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
@@ -71,6 +73,8 @@ export class Checkers implements Partial<Watch> {
   private readonly headers = new Map<string, Set<string>>();
   private readonly heights = new Map<number, number>();
   private readonly registers = new Map<number, number>();
+  /** Nodes against which a proof is known. */
+  readonly convicted = new Set<number>();
   private readonly planned = new Map<number, Set<number>>();
   /** Of the last rounds: the SEAL's and SCHEDULE's problem, and what was held in time. */
   private readonly schedules = new Map<number, { readonly before: ChainState; readonly block: Signed<Block> }>();
@@ -169,6 +173,14 @@ export class Checkers implements Partial<Watch> {
   }
 
   /** I3 for the plan, and for I1 the certificate that it stands on. */
+  /** I15: nobody is convicted who has not lied. */
+  evidence(_node: SimNode, { body, round }: Signed<Evidence>): void {
+    const { sender } = body.first;
+    if (this.cluster().nodes[sender].liar === null)
+      throw new Violation('I15', round, `node ${sender} is honest, but ${offenceOf(body.first, body.second)}`);
+    this.convicted.add(sender);
+  }
+
   plan(node: SimNode, plan: Plan): void {
     if (node.liar) return;
     const { round } = plan;

@@ -12,6 +12,7 @@ import { decode } from '../../firmware/protocol/codec.ts';
 import {
   type Block,
   type Body,
+  type Evidence,
   payloadOf,
   readPayload,
   type Signed,
@@ -61,6 +62,7 @@ export interface Watch {
   plan(node: SimNode, plan: Plan): void;
   note(node: SimNode, note: Note): void;
   heard(node: SimNode, message: Signed): void;
+  evidence(node: SimNode, proof: Signed<Evidence>): void;
   crashed(node: SimNode): void;
   restarted(node: SimNode): void;
   /** The deciding interval of `round` is over; the states are still those of its end. */
@@ -282,6 +284,7 @@ export class Cluster {
         this.options.watch?.final?.(node, final);
         node.disk.prune(final.block.view);
       }
+      for (const proof of outcome.evidence) this.options.watch?.evidence?.(node, proof);
       if (outcome.plan !== null) {
         node.plans = [...node.plans.slice(-1), outcome.plan];
         this.options.watch?.plan?.(node, outcome.plan);

@@ -29,6 +29,19 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: 'hasty-judge',
+    meaning: 'two SKIPs of one voter are taken for a lie',
+    patches: [
+      {
+        file: 'evidence.ts',
+        find: "return a.kind !== 'skip' && first.view === second.view && a.block !== b.block ? TWICE[a.kind] : null;",
+        replace: "return first.view === second.view ? TWICE[a.kind === 'skip' ? 'final' : a.kind] : null;",
+      },
+    ],
+    caughtBy: ['I15'],
+    run: { nodes: 4, rounds: 40, seed: 1, faults: ['crash', 'partition'] },
+  },
+  {
     name: 'small-quorum',
     meaning: 'q - 1 votes make a certificate',
     patches: [{ file: 'registry.ts', find: 'Math.floor((2 * n) / 3) + 1', replace: 'Math.floor((2 * n) / 3)' }],

@@ -17,6 +17,8 @@ export interface Report {
   readonly violation: { readonly invariant: string; readonly round: number; readonly text: string } | null;
   readonly finalInTime: number;
   readonly viewChanges: number;
+  /** Liars against whom there is proof. */
+  readonly convicted: number;
   readonly bytesPerNodeAndRound: number;
   readonly roundsPerSecond: number;
   /** SHA-256 over the final chain and its allocations, the same on every machine. */
@@ -50,6 +52,7 @@ export function simulate(options: RunOptions): Report {
     said: (message, honest) => checkers.said(message, honest),
     final: (node, final) => checkers.final(node, final),
     plan: (node, plan) => checkers.plan(node, plan),
+    evidence: (node, proof) => checkers.evidence(node, proof),
     decided: (round, calm) => checkers.decided(round, calm),
     note(node, note) {
       if (note.code === 'view-skipped' && node.liar === null) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
@@ -78,6 +81,7 @@ export function simulate(options: RunOptions): Report {
     violation,
     finalInTime: checkers.inTime,
     viewChanges: skipped.size,
+    convicted: checkers.convicted.size,
     bytesPerNodeAndRound: Math.round(cluster.network.delivered.bytes / cluster.nodes.length / rounds),
     roundsPerSecond: Math.round((rounds / seconds) * 10) / 10,
     ledger: ledgerHash(cluster),

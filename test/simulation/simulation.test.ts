@@ -1,5 +1,6 @@
 /** The neighbourhood survives: fixed seeds of every size and fault, one fresh seed (printed), the figures, the mutants. */
 import { describe, expect, test } from 'vitest';
+import type { Lie } from './byzantine.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { MUTANTS, withMutant } from './mutants.ts';
 import { type RunOptions, simulate } from './simulate.ts';
@@ -35,6 +36,15 @@ describe('invariants', () => {
     expect(simulate(options).ledger).toBe(ledger);
     expect(simulate({ ...options, seed: 4 }).ledger).not.toBe(ledger);
   });
+});
+
+test('a liar is convicted of two proposals, votes or headers', () => {
+  const of = (lie: Lie): number =>
+    simulate({ nodes: 4, rounds: 30, seed: 2, faults: ['byzantine'], lies: [lie], steady: true }).convicted;
+  const lies = ['equivocate', 'double-vote', 'double-header'] as const;
+  expect(Object.fromEntries(lies.map((lie) => [lie, of(lie)]))).toEqual(
+    Object.fromEntries(lies.map((lie) => [lie, 1])),
+  );
 });
 
 describe('rounds final in time', () => {

@@ -86,7 +86,24 @@ const page = sign(2, {
   pending: [schedule, notarize, skip],
 });
 
-export const messages = { order, site, meter, header, seal, schedule, carry, notarize, final, skip, request, page };
+const rival = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: schedule.id }, { view: 15_000 });
+const evidence = sign(2, { type: 'EVIDENCE', first: notarize, second: rival });
+
+export const messages = {
+  order,
+  site,
+  meter,
+  header,
+  seal,
+  schedule,
+  carry,
+  notarize,
+  final,
+  skip,
+  request,
+  page,
+  evidence,
+};
 
 /** Fields as JSON; messages inside messages stand as their id, whole numbers beyond 2^53 as text. */
 const readable = (message: Unsigned): unknown =>

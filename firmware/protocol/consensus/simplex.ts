@@ -7,18 +7,50 @@
 import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
 import { fromHex } from '../codec.ts';
-import { ORPHANS_MAX, ORPHANS_PER_LEADER, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
-import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
+import { offenceOf } from '../evidence.ts';
+import {
+  MESSAGE_MAX_BYTES,
+  ORPHANS_MAX,
+  ORPHANS_PER_LEADER,
+  PROPOSALS_PER_VIEW,
+  SCHEDULE_VIEWS,
+  SEAL_VIEWS,
+} from '../limits.ts';
+import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
-import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf } from './votes.ts';
+import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf, votesBy } from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
+}
+
+/**
+ * Two messages that may prove a lie of their sender. The proof is said when this node's turn comes and nobody has said
+ * one: all see the same lie at once, and a hundred proofs of it would be a flood of the liar's making.
+ */
+export function accuse(state: ProtocolState, first: Signed, second: Signed): void {
+  const { sender } = first;
+  if (sender === state.self || state.evidence.has(sender) || state.accusations.has(sender)) return;
+  if (offenceOf(first, second) === null) return;
+  if (first.payload.length + second.payload.length > MESSAGE_MAX_BYTES / 2) return; // two large SEALs would not fit
+  const turn = state.registry.leaders.indexOf(state.self) + 1;
+  const at_ms = state.now_ms + Math.floor((turn * state.hours.delta_ms) / 2);
+  state.accusations.set(sender, { first, second, at_ms });
+}
+
+function sayEvidence(state: ProtocolState, out: Outcome): void {
+  for (const [culprit, { first, second, at_ms }] of state.accusations) {
+    if (state.now_ms < at_ms) continue;
+    state.accusations.delete(culprit);
+    if (state.evidence.has(culprit)) continue;
+    const body: Evidence = { type: 'EVIDENCE', first, second };
+    out.send.push({ epoch: 0, round: state.deciding, view: 0, sender: state.self, body });
+  }
 }
 
 /** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
@@ -99,7 +131,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
     return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
-  if (rivals.length > 0) note(state, out, 'evidence', `node ${block.sender} proposed twice in view ${block.view}`);
+  for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
   if (rivals.length >= PROPOSALS_PER_VIEW && !isCertified(state, block)) return; // what a quorum wants is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   const parent = state.nodes.get(block.body.parent);
@@ -130,15 +162,12 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   for (const orphan of waiting) onProposal(state, orphan, out);
 }
 
-export function onVote(state: ProtocolState, vote: Signed<Vote>, out: Outcome): void {
+export function onVote(state: ProtocolState, vote: Signed<Vote>): void {
   if (!state.registry.isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
   if (tooFar(state, vote.body.to)) return;
   if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body); // what a lost ledger forgot, peers may know
-  const admission = addVote(state.votes, vote);
-  if (admission === 'added') state.news = true;
-  if (admission === 'double') {
-    note(state, out, 'evidence', `node ${vote.sender} voted twice (${vote.body.kind}) in view ${vote.view}`);
-  }
+  for (const other of votesBy(state.votes, vote.sender)) accuse(state, other, vote);
+  if (addVote(state.votes, vote) === 'added') state.news = true;
 }
 
 /** Carries out everything that follows from what is known now. Called after every input. */
@@ -375,6 +404,7 @@ export function onTime(state: ProtocolState, out: Outcome): void {
     }
   }
   mend(state, out, state.view < first);
+  sayEvidence(state, out);
 }
 
 /** How long a message that was repeated may keep the others waiting: then it is repeated less and less often. */

@@ -53,6 +53,16 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   return 'added';
 }
 
+/** What one voter has said, as far as it is kept. */
+export function* votesBy(book: VoteBook, voter: number): Generator<Signed<Vote>> {
+  for (const views of [book.notarize, book.final])
+    for (const voters of views.values()) {
+      const vote = voters.get(voter);
+      if (vote !== undefined) yield vote;
+    }
+  yield* book.skip.get(voter) ?? [];
+}
+
 /** Certificates among these votes: those of a quorum of voters for the same block in the same view count as one. */
 export function addCertificates(
   book: VoteBook,
