@@ -79,6 +79,8 @@ export interface Block {
   readonly parent: string;
   /** SEAL: the orders new in this round, the SITE reading, the METER statements. SCHEDULE: the winning HEADER. */
   readonly carried: readonly Signed<Order | Site | MeterStatement | Header>[];
+  /** Hash of the state under the SEAL that opens a day (checkpoint.ts); in every other block empty, and not on the wire. */
+  readonly checkpoint: string;
 }
 
 /** A vote on views [view, to]; only a SKIP covers more than one. */
@@ -173,7 +175,12 @@ function bodyFields(body: Body): Canonical[] {
         body.plan.shares.map(({ buy_ppm, sell_ppm }) => [buy_ppm, sell_ppm]),
       ];
     case 'PROPOSE':
-      return [BLOCK_KINDS.indexOf(body.kind), fromHex(body.parent), wireList(body.carried)];
+      return [
+        BLOCK_KINDS.indexOf(body.kind),
+        fromHex(body.parent),
+        wireList(body.carried),
+        ...(body.checkpoint === '' ? [] : [fromHex(body.checkpoint)]),
+      ];
     case 'VOTE':
       return [VOTE_KINDS.indexOf(body.kind), body.to, fromHex(body.block)];
     case 'SYNC_REQ':
@@ -229,8 +236,11 @@ class Fields {
   constructor(list: readonly Canonical[]) {
     this.list = list;
   }
+  get left(): boolean {
+    return this.at < this.list.length;
+  }
   private next(name: string): Canonical {
-    if (this.at >= this.list.length) throw new MessageError('malformed', `${name} is missing`);
+    if (!this.left) throw new MessageError('malformed', `${name} is missing`);
     return this.list[this.at++];
   }
   whole(name: string, low: number, high: number): number {
@@ -264,11 +274,11 @@ class Fields {
   wholes(name: string, low: number, high: number): number[] {
     const inner = new Fields(this.items(name));
     const values: number[] = [];
-    while (inner.at < inner.list.length) values.push(inner.whole(name, low, high));
+    while (inner.left) values.push(inner.whole(name, low, high));
     return values;
   }
   end(): void {
-    if (this.at !== this.list.length) throw new MessageError('malformed', 'fields beyond the last');
+    if (this.left) throw new MessageError('malformed', 'fields beyond the last');
   }
 }
 
@@ -363,6 +373,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         kind: BLOCK_KINDS[fields.whole('kind', 0, 2)],
         parent: hex(fields, 'parent'),
         carried: pairs(fields, 'carried', open, CARRIED) as Signed<Order | Site | MeterStatement | Header>[],
+        checkpoint: fields.left ? hex(fields, 'checkpoint') : '',
       };
     case 'VOTE': {
       const kind = VOTE_KINDS[fields.whole('kind', 0, 2)];

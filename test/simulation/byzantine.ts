@@ -4,6 +4,7 @@
  */
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
+import { checkpointOf } from '../../firmware/protocol/checkpoint.ts';
 import type { Block, Body, Header, Order, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { leaderOf, roundOfView } from '../../firmware/protocol/round.ts';
 import { headerOf } from '../../firmware/protocol/schedule.ts';
@@ -137,7 +138,8 @@ export function makeLiar(
           if (body.type !== 'PROPOSE' || body.kind === 'SCHEDULE' || chain.sealRound === message.round)
             return [{ message }];
           const carried = sealable(state.pool, chain, message.round, state.registry);
-          return [{ message: { ...message, body: sealBlock(chain.tip, carried) } }];
+          const checkpoint = checkpointOf(chain, 'SEAL', message.round, state.registry, state.hash);
+          return [{ message: { ...message, body: sealBlock(chain.tip, carried, checkpoint) } }];
         }
         case 'double-vote': {
           if (body.type !== 'VOTE' || body.kind === 'skip') return [{ message }];

@@ -56,7 +56,7 @@ const meter = sign(
 );
 const seal = sign(
   2,
-  { type: 'PROPOSE', kind: 'SEAL', parent: registry.genesis, carried: [order, site, meter] },
+  { type: 'PROPOSE', kind: 'SEAL', parent: registry.genesis, carried: [order, site, meter], checkpoint: '' },
   { view: 15_000 },
 );
 const header = sign(3, {
@@ -71,8 +71,21 @@ const header = sign(3, {
     shares: [{ buy_ppm: [1_000_000, 0, 0], sell_ppm: [0, 250_000, 750_000] }],
   },
 });
-const schedule = sign(3, { type: 'PROPOSE', kind: 'SCHEDULE', parent: seal.id, carried: [header] }, { view: 15_004 });
-const carry = sign(0, { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [] }, { view: 15_005 });
+const schedule = sign(
+  3,
+  { type: 'PROPOSE', kind: 'SCHEDULE', parent: seal.id, carried: [header], checkpoint: '' },
+  { view: 15_004 },
+);
+const carry = sign(
+  0,
+  { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [], checkpoint: '' },
+  { view: 15_005 },
+);
+const dawn = sign(
+  2,
+  { type: 'PROPOSE', kind: 'SEAL', parent: carry.id, carried: [site], checkpoint: header.id },
+  { round: 1152, view: 17_280 },
+);
 const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
 const final = sign(1, { type: 'VOTE', kind: 'final', to: 15_000, block: seal.id }, { view: 15_000 });
 const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 15_003, block: '' }, { view: 15_001 });
@@ -86,7 +99,21 @@ const page = sign(2, {
   pending: [schedule, notarize, skip],
 });
 
-export const messages = { order, site, meter, header, seal, schedule, carry, notarize, final, skip, request, page };
+export const messages = {
+  order,
+  site,
+  meter,
+  header,
+  seal,
+  schedule,
+  carry,
+  dawn,
+  notarize,
+  final,
+  skip,
+  request,
+  page,
+};
 
 /** Fields as JSON; messages inside messages stand as their id, whole numbers beyond 2^53 as text. */
 const readable = (message: Unsigned): unknown =>

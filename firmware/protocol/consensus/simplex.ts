@@ -6,6 +6,7 @@
 
 import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
+import { checkpointOf } from '../checkpoint.ts';
 import { fromHex } from '../codec.ts';
 import { ORPHANS_MAX, ORPHANS_PER_LEADER, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
 import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
@@ -344,11 +345,12 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
   if (done) {
     // Rule 5. A short wait: mostly the FINAL votes are already on their way.
     const due = state.now_ms >= viewStart_ms(state) + state.hours.delta_ms;
-    return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [] } : null;
+    return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [], checkpoint: '' } : null;
   }
   if (kindOfView(view) === 'SEAL') {
     const carried = sealable(state.pool, chain, round, registry);
-    return lacksSite(chain, round, carried.site) ? null : sealBlock(chain.tip, carried);
+    if (lacksSite(chain, round, carried.site)) return null;
+    return sealBlock(chain.tip, carried, checkpointOf(chain, 'SEAL', round, registry, state.hash));
   }
   const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state), false) : null;
   return best === null ? null : IMPLEMENT(best.header, tip);
