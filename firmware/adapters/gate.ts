@@ -61,6 +61,7 @@ const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>
   VOTE: [Number.NEGATIVE_INFINITY, 1],
   SYNC_REQ: [-1, 1],
   SYNC_RES: [-1, 1],
+  STATE: [-1, 1],
 };
 
 class Refused extends Error {

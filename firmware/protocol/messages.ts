@@ -7,12 +7,19 @@
 import type { Hash } from '../ports.ts';
 import { type PlanAhead, PPM } from './benefit/instance.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
-import { POWER_MAX_W, PRICE_MAX, SITE_MAX_W, VIEWS_PER_ROUND } from './limits.ts';
+import {
+  CHECKPOINT_MAX_BYTES,
+  POWER_MAX_W,
+  PRICE_MAX,
+  SITE_MAX_W,
+  SYNC_PAGE_BYTES,
+  VIEWS_PER_ROUND,
+} from './limits.ts';
 
 export const DOMAIN = new TextEncoder().encode('P2PEBT/1');
 const VERSION = 1;
 
-export const TYPES = ['ORDER', 'SITE', 'METER', 'HEADER', 'PROPOSE', 'VOTE', 'SYNC_REQ', 'SYNC_RES'] as const;
+export const TYPES = ['ORDER', 'SITE', 'METER', 'HEADER', 'PROPOSE', 'VOTE', 'SYNC_REQ', 'SYNC_RES', 'STATE'] as const;
 export type MessageType = (typeof TYPES)[number];
 
 /** (γ, Id, σ, Q) of Eq. 1-2; Id is the sender. `round` of the envelope is the first round it may execute in. */
@@ -92,13 +99,28 @@ export interface Vote {
   readonly block: string;
 }
 
-/** "Send me what follows this height." Addressed to one peer, so that one answers. */
+/**
+ * "Send me what follows this height." Addressed to one peer, so that one answers. With an offset: "I have so many bytes
+ * of the state at this height".
+ */
 export interface SyncRequest {
   readonly type: 'SYNC_REQ';
   readonly to: number;
   readonly height: number;
   /** When, by the asker's clock: the same question at another time is another message, and the answer repeats it. */
   readonly asked_ms: number;
+  readonly offset: number;
+}
+
+/** The state of a checkpoint, from a peer that keeps the asked blocks no longer: a part of its `total` bytes. */
+export interface StatePart {
+  readonly type: 'STATE';
+  readonly to: number;
+  readonly height: number;
+  readonly asked_ms: number;
+  readonly offset: number;
+  readonly total: number;
+  readonly part: Uint8Array;
 }
 
 /** Final blocks in order, each with its FINAL votes (none for one that a descendant finalises), then what is not final yet. */
@@ -111,7 +133,7 @@ export interface SyncResponse {
   readonly pending: readonly Signed<Block | Vote>[];
 }
 
-export type Body = Order | Site | MeterStatement | Header | Block | Vote | SyncRequest | SyncResponse;
+export type Body = Order | Site | MeterStatement | Header | Block | Vote | SyncRequest | SyncResponse | StatePart;
 
 export interface Unsigned<B extends Body = Body> {
   readonly epoch: number;
@@ -184,7 +206,9 @@ function bodyFields(body: Body): Canonical[] {
     case 'VOTE':
       return [VOTE_KINDS.indexOf(body.kind), body.to, fromHex(body.block)];
     case 'SYNC_REQ':
-      return [body.to, body.height, body.asked_ms];
+      return [body.to, body.height, body.asked_ms, body.offset];
+    case 'STATE':
+      return [body.to, body.height, body.asked_ms, body.offset, body.total, body.part];
     case 'SYNC_RES':
       return [
         body.to,
@@ -263,6 +287,13 @@ class Fields {
     const value = this.next(name);
     if (!(value instanceof Uint8Array) || ![length].flat().includes(value.length)) {
       throw new MessageError('malformed', `${name} is not a byte string of length ${length}`);
+    }
+    return value;
+  }
+  bytesUpTo(name: string, most: number): Uint8Array {
+    const value = this.next(name);
+    if (!(value instanceof Uint8Array) || value.length > most) {
+      throw new MessageError('malformed', `${name} is not a byte string of at most ${most} bytes`);
     }
     return value;
   }
@@ -386,6 +417,17 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         to: fields.whole('to', 0, 2 ** 16),
         height: fields.whole('height', 0, ROUND_MAX),
         asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
+      };
+    case 'STATE':
+      return {
+        type,
+        to: fields.whole('to', 0, 2 ** 16),
+        height: fields.whole('height', 0, ROUND_MAX),
+        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
+        total: fields.whole('total', 1, CHECKPOINT_MAX_BYTES),
+        part: fields.bytesUpTo('part', SYNC_PAGE_BYTES),
       };
     case 'SYNC_RES':
       return {

@@ -89,7 +89,7 @@ const dawn = sign(
 const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
 const final = sign(1, { type: 'VOTE', kind: 'final', to: 15_000, block: seal.id }, { view: 15_000 });
 const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 15_003, block: '' }, { view: 15_001 });
-const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000 });
+const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000, offset: 0 });
 const page = sign(2, {
   type: 'SYNC_RES',
   to: 0,
@@ -97,6 +97,16 @@ const page = sign(2, {
   asked_ms: 300_124_000,
   blocks: [{ block: seal, votes: [final] }],
   pending: [schedule, notarize, skip],
+});
+
+const part = sign(2, {
+  type: 'STATE',
+  to: 0,
+  height: 576,
+  asked_ms: 300_124_000,
+  offset: 65_536,
+  total: 65_539,
+  part: Uint8Array.of(1, 2, 3),
 });
 
 export const messages = {
@@ -113,6 +123,7 @@ export const messages = {
   skip,
   request,
   page,
+  part,
 };
 
 /** Fields as JSON; messages inside messages stand as their id, whole numbers beyond 2^53 as text. */
@@ -123,9 +134,11 @@ const readable = (message: Unsigned): unknown =>
       (_key, value) =>
         typeof value === 'bigint'
           ? `${value}`
-          : value?.payload instanceof Uint8Array || value?.signature
-            ? { message: value.id }
-            : value,
+          : value instanceof Uint8Array
+            ? hex(value)
+            : value?.payload instanceof Uint8Array || value?.signature
+              ? { message: value.id }
+              : value,
     ),
   );
 

@@ -6,7 +6,7 @@
 
 import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
-import { checkpointOf } from '../checkpoint.ts';
+import { checkpointOf, encodeState } from '../checkpoint.ts';
 import { fromHex } from '../codec.ts';
 import { ORPHANS_MAX, ORPHANS_PER_LEADER, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
 import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
@@ -14,6 +14,7 @@ import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
+import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf } from './votes.ts';
@@ -216,6 +217,11 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
     each.final = true;
     each.notarized = true;
     const block = each.block as Signed<Block>;
+    const { state: before } = each.parent as BlockNode;
+    if (block.body.checkpoint !== '') {
+      const checkpoint = { height: before.height, state: encodeState(before, state.registry, state.hash) };
+      out.persist.push({ kind: 'checkpoint', checkpoint });
+    }
     out.persist.push({
       kind: 'final',
       block: {
@@ -227,7 +233,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
       },
       view: each.view,
     });
-    out.finals.push({ block, state: each.state, votes: votes.length });
+    out.finals.push({ block, before, state: each.state, votes: votes.length });
     settleFinal(state, each, out);
   }
   state.finalNode = node;
@@ -425,22 +431,10 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
-/** How long a peer has for its answer. */
-const SYNC_DELTAS = 3;
-
 /** Asks one peer after the other, the head meter too, for what follows the last final block. */
 export function requestSync(state: ProtocolState, out: Outcome): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  state.syncAt_ms = state.now_ms + SYNC_DELTAS * state.hours.delta_ms;
   const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
-  state.asked = { to, at_ms: state.now_ms };
-  const { height } = state.finalNode.state;
-  out.send.push({
-    epoch: 0,
-    round: state.deciding,
-    view: 0,
-    sender: state.self,
-    body: { type: 'SYNC_REQ', to, height, asked_ms: state.now_ms },
-  });
+  askPeer(state, out, to, state.finalNode.state.height, 0);
 }
