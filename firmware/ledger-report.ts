@@ -52,6 +52,7 @@ export function replay(registry: Registry, kept: KeptChain, verify: boolean, pas
   for (const { height, state, proof } of kept.checkpoints) {
     if (!verify && height !== base) continue;
     const run = proof.length > 0 ? proof : kept.blocks.filter((block) => block.height > height);
+    if (run[0]?.height !== height + 1) return fail(`checkpoint at height ${height}: nothing proves it`);
     const proven = provenState(registry, gate, state, run, verify);
     if (typeof proven === 'string') return fail(`checkpoint at height ${height}: ${proven}`);
     if (proven.height !== height)
