@@ -24,6 +24,7 @@ export const LIES = [
   'omit-order', // a SEAL without one of the orders
   'wrong-lambda', // a header that claims one more than it is worth
   'double-statement', // other orders and METERs to each half
+  'wrong-checkpoint', // a day's first SEAL that names another state
 ] as const;
 export type Lie = (typeof LIES)[number];
 
@@ -170,6 +171,9 @@ export function makeLiar(
         case 'wrong-lambda':
           if (body.type !== 'HEADER') return [{ message }];
           return [{ message: { ...message, body: { ...body, lambda: body.lambda + 1 } } }];
+        case 'wrong-checkpoint':
+          if (body.type !== 'PROPOSE' || body.checkpoint === '') return [{ message }];
+          return [{ message: { ...message, body: { ...body, checkpoint: body.parent } } }];
         case 'double-statement': {
           if (body.type !== 'ORDER' && body.type !== 'METER') return [{ message }];
           const others_: Unsigned[] =

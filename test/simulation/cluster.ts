@@ -39,6 +39,8 @@ export interface ClusterOptions {
   readonly nodes: number;
   readonly seed: number;
   readonly faults?: readonly Fault[];
+  /** The first round to be decided; a day begins with every 288th. */
+  readonly firstRound?: number;
   /** One storm without end instead of storms and calms. */
   readonly steady?: boolean;
   /** What malicious nodes choose from; everything unless given. */
@@ -128,7 +130,7 @@ export class Cluster {
     const { faults: kinds = [], steady = false, lies: menu = LIES, seed, nodes: n } = options;
     this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, lies: menu, seed, n, hours });
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
-    this.now_ms = (FIRST_ROUND - 1) * hours.round_ms;
+    this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
     this.nodes = neighbourhood.nodes.map(({ name }, index) => ({
       index,
       name,
