@@ -4,6 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
+import type { ChainState } from '../../firmware/protocol/chain.ts';
+import { checkpointOf, encodeState } from '../../firmware/protocol/checkpoint.ts';
 import {
   type Body,
   payloadOf,
@@ -81,9 +83,29 @@ const carry = sign(
   { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [], checkpoint: '' },
   { view: 15_005 },
 );
+/** A state small enough to read, and the SEAL of the next day on it. */
+const state: ChainState = {
+  tip: carry.id,
+  height: 3,
+  sealRound: 1000,
+  seal: seal.id,
+  instance: null,
+  scheduleRound: 1000,
+  schedule: schedule.id,
+  pending: [{ order, age: 1, remaining_W: 5620 }],
+  rounds: [
+    { round: 999, buy_W: 0, sell_W: 0, placed_W: 0, committed: false, scheduled_W: 0, theta_W: -1500, load_W: -2880 },
+    { round: 1000, buy_W: 7000, sell_W: 0, placed_W: 7000, committed: true, scheduled_W: 1380 },
+  ],
+  allocations: [{ round: 1000, node: 0, order: order.id, ordered_W: 7000, allocated_W: 1380 }],
+  registers: [null, { round: 998, imported_Wh: 50_583, exported_Wh: 7 }, null, null, null],
+  site: { round: 1000, imported_Wh: 1_005_000, exported_Wh: 12 },
+  settled: [],
+};
+const checkpoint = checkpointOf(state, 'SEAL', 1152, registry, sha256);
 const dawn = sign(
   2,
-  { type: 'PROPOSE', kind: 'SEAL', parent: carry.id, carried: [site], checkpoint: header.id },
+  { type: 'PROPOSE', kind: 'SEAL', parent: carry.id, carried: [], checkpoint },
   { round: 1152, view: 17_280 },
 );
 const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
@@ -148,6 +170,7 @@ export const vectors = () => ({
   genesis: registry.genesis,
   tag: hex(registry.tag),
   publicKeys: registry.publicKeys.map(hex),
+  checkpoint: { bytes: hex(encodeState(state, registry, sha256)), hash: checkpoint },
   messages: Object.entries(messages).map(([name, message]) => ({
     name,
     fields: readable(message),
