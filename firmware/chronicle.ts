@@ -2,11 +2,13 @@
  * The chronicle: what the final chain tells people. Fed block by block, by a running node and by `ledger show` alike,
  * so that the page and the ledger can never tell different stories. Floats only here, at the end, for display.
  */
-import { siteEffect_W } from './protocol/benefit/instance.ts';
+import type { Past } from './ports.ts';
+import { accountOf, rowsOf } from './protocol/account.ts';
 import type { ChainState } from './protocol/chain.ts';
 import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
 import type { Registry } from './protocol/registry.ts';
 import type { SettlementRow } from './protocol/settlement.ts';
+import type { FinalStep } from './protocol/state.ts';
 
 export interface BlockRow {
   readonly height: number;
@@ -49,8 +51,8 @@ export interface Chronicle {
   readonly orders: Map<string, OrderRow>;
   /** The state after the last block; null before the first. */
   state: ChainState | null;
-  firstRound: number;
-  /** Rounds with a final schedule. */
+  /** Rounds since the first SEAL up to the last, and those of them with a final schedule. */
+  rounds: number;
   committed: number;
   /** Of every order placed, served or not. */
   ordered_J: number;
@@ -65,7 +67,7 @@ export const emptyChronicle = (): Chronicle => ({
   settlement: [],
   orders: new Map(),
   state: null,
-  firstRound: -1,
+  rounds: 0,
   committed: 0,
   ordered_J: 0,
   allocated_J: 0,
@@ -76,8 +78,23 @@ export const emptyChronicle = (): Chronicle => ({
 /** Rows kept for display: a day of five-minute rounds of a small neighbourhood; totals go on. */
 const ROWS_KEPT = 4096;
 
-export function record(chronicle: Chronicle, block: Signed<Block>, state: ChainState, votes: number): void {
-  const before = chronicle.state;
+function add(chronicle: Chronicle, sums: Omit<Past, 'own'>): void {
+  chronicle.rounds += sums.rounds;
+  chronicle.committed += sums.committed;
+  chronicle.ordered_J += sums.ordered_J;
+  chronicle.allocated_J += sums.allocated_J;
+  chronicle.metered_J += sums.metered_J;
+}
+
+/** What remains of the blocks under the checkpoint at which the chronicle begins. */
+export function takeUp(chronicle: Chronicle, past: Past): void {
+  add(chronicle, past);
+  chronicle.settlement.push(...past.own.flatMap(rowsOf));
+}
+
+export function record(chronicle: Chronicle, final: FinalStep, registry: Registry): void {
+  const { block, before, state, votes } = final;
+  if (chronicle.state?.tip !== before.tip) recordJump(chronicle, before);
   const [first] = block.body.carried;
   const header = block.body.kind === 'SCHEDULE' && first.body.type === 'HEADER' ? first.body : null;
   const served = header === null ? [] : state.allocations.filter((a) => a.round === block.round);
@@ -91,8 +108,7 @@ export function record(chronicle: Chronicle, block: Signed<Block>, state: ChainS
     votes,
     orders: served.length,
   });
-  if (chronicle.firstRound < 0) chronicle.firstRound = block.round;
-  if (header !== null) chronicle.committed += 1;
+  add(chronicle, accountOf(final, registry, -1));
   for (const { order } of served) {
     const row = chronicle.orders.get(order);
     const waits = state.pending.some((entry) => entry.order.id === order);
@@ -108,20 +124,25 @@ export function record(chronicle: Chronicle, block: Signed<Block>, state: ChainS
   }
 }
 
-function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainState, before: ChainState | null): void {
+/** The chain goes on from a checkpoint: blocks in between were not seen, and with them what became of an order. */
+function recordJump(chronicle: Chronicle, from: ChainState): void {
+  chronicle.blocks.length = 0;
+  const pending = new Set(from.pending.map(({ order }) => order.id));
+  for (const [id, row] of chronicle.orders)
+    if (row.executed === null && !pending.has(id)) chronicle.orders.set(id, { ...row, expired: true });
+  for (const { order } of from.pending)
+    if (!chronicle.orders.has(order.id)) chronicle.orders.set(order.id, { order, executed: null, expired: false });
+}
+
+function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainState, before: ChainState): void {
   const pending = new Set(state.pending.map((entry) => entry.order.id));
   const registers = new Map<number, Pick<MeterStatement, 'imported_Wh' | 'exported_Wh'>>();
   for (const message of block.body.carried) {
-    if (message.body.type === 'ORDER') {
+    if (message.body.type === 'ORDER')
       chronicle.orders.set(message.id, { order: message as Signed<Order>, executed: null, expired: false });
-      if (state.instance !== null) {
-        const effect_W = siteEffect_W(state.instance, message.body.side, message.body.power_W);
-        chronicle.ordered_J += Math.abs(effect_W) * state.instance.roundTime_s;
-      }
-    }
     if (message.body.type === 'METER') {
       const { imported_Wh, exported_Wh } = message.body;
-      const from = registers.get(message.sender) ?? before?.registers[message.sender] ?? null;
+      const from = registers.get(message.sender) ?? before.registers[message.sender] ?? null;
       const reset = from === null || imported_Wh < from.imported_Wh || exported_Wh < from.exported_Wh;
       const from_Wh = reset
         ? message.body.importedBefore_Wh - message.body.exportedBefore_Wh
@@ -130,7 +151,7 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
       addEnergy(chronicle, message.sender, imported_Wh - exported_Wh - from_Wh, 0);
     }
   }
-  for (const { order } of before?.pending ?? []) {
+  for (const { order } of before.pending) {
     const row = chronicle.orders.get(order.id);
     if (row && row.executed === null && !pending.has(order.id))
       chronicle.orders.set(order.id, { ...row, expired: true });
@@ -138,8 +159,6 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
   for (const row of state.settled) {
     chronicle.settlement.push(row);
     addEnergy(chronicle, row.node, 0, row.metered_J);
-    chronicle.allocated_J += Math.abs(row.allocated_J);
-    chronicle.metered_J += Math.abs(row.metered_J);
   }
 }
 
@@ -176,11 +195,11 @@ export function fluctuation(
   return { pf, cbrt: Math.cbrt(pf), sd: Math.sqrt(pf), slopes: window.length };
 }
 
-/** Rounds since the first block, up to the last one decided: with a final schedule, and without. */
+/** Rounds since the first block, up to the last one decided: with a final schedule, and without. Those not seen do not count. */
 export function outcomes(chronicle: Chronicle, decidedUpTo: number): { committed: number; terminated: number } {
-  if (chronicle.firstRound < 0) return { committed: 0, terminated: 0 };
-  const last = Math.max(decidedUpTo, ...(chronicle.state ? [chronicle.state.scheduleRound] : []));
-  const rounds = last - chronicle.firstRound + 1;
+  if (chronicle.state === null) return { committed: 0, terminated: 0 };
+  const { scheduleRound, sealRound } = chronicle.state;
+  const rounds = chronicle.rounds + Math.max(decidedUpTo, scheduleRound) - sealRound;
   return { committed: chronicle.committed, terminated: Math.max(0, rounds - chronicle.committed) };
 }
 

@@ -1,16 +1,27 @@
 /**
- * `p2pebt ledger verify` and `ledger show`: the chain of a ledger replayed from the first block. Verify trusts
- * nothing in the file but the neighbourhood it names: it re-checks every signature, hash, lambda, limit and vote.
+ * `p2pebt ledger verify` and `ledger show`: the chain of a ledger replayed, from the first block or the checkpoint under
+ * the oldest kept one. Verify trusts nothing in the file but the neighbourhood it names: it re-checks every signature,
+ * hash, lambda, limit and vote, and the proof of every checkpoint.
  */
 import { createVerify } from './adapters/ed25519.ts';
 import { createGate, type Gate } from './adapters/gate.ts';
 import { sha256 } from './adapters/sha256.ts';
-import { LedgerError, readLedger } from './adapters/sqlite-ledger.ts';
-import { type Chronicle, emptyChronicle, fluctuation, outcomes, powerOf, record, unbalanced } from './chronicle.ts';
-import type { FinalBlock } from './ports.ts';
+import { type KeptChain, LedgerError, readLedger } from './adapters/sqlite-ledger.ts';
+import {
+  type Chronicle,
+  emptyChronicle,
+  fluctuation,
+  outcomes,
+  powerOf,
+  record,
+  takeUp,
+  unbalanced,
+} from './chronicle.ts';
+import type { FinalBlock, Past } from './ports.ts';
 import { applyBlock } from './protocol/block.ts';
 import { openVotes, votesOf } from './protocol/certificate.ts';
-import { genesisState, isRefusal } from './protocol/chain.ts';
+import { type ChainState, genesisState, isRefusal } from './protocol/chain.ts';
+import { openCheckpoint } from './protocol/checkpoint.ts';
 import { decode, toHex } from './protocol/codec.ts';
 import type { Neighbourhood } from './protocol/genesis.ts';
 import type { Block, Signed } from './protocol/messages.ts';
@@ -22,42 +33,113 @@ export interface Replay {
   readonly chronicle: Chronicle;
   /** The first thing that does not hold, in words; null when everything does. */
   readonly fault: string | null;
+  /** Height under the first block that was replayed: 0, or that of a checkpoint. */
+  readonly base: number;
+  readonly blocks: number;
 }
 
-/** Replays the blocks; with `verify` everything is re-checked, otherwise only read. */
-export function replay(registry: Registry, blocks: readonly FinalBlock[], verify: boolean): Replay {
+/**
+ * Replays the blocks from the first one on, or from the oldest checkpoint above which none is missing; with `verify`
+ * everything is re-checked, the proofs of all checkpoints too, otherwise only read.
+ */
+export function replay(registry: Registry, kept: KeptChain, verify: boolean, past: Past | null = null): Replay {
   const gate = createGate(registry, sha256, verify ? createVerify() : () => true);
   const chronicle = emptyChronicle();
+  const { base, blocks } = unbroken(kept);
+  const fail = (what: string): Replay => ({ registry, chronicle, fault: what, base, blocks: blocks.length });
+
   let chain = genesisState(registry);
+  for (const { height, state, proof } of kept.checkpoints) {
+    if (!verify && height !== base) continue;
+    const run = proof.length > 0 ? proof : kept.blocks.filter((block) => block.height > height);
+    if (run[0]?.height !== height + 1) return fail(`checkpoint at height ${height}: nothing proves it`);
+    const proven = provenState(registry, gate, state, run, verify);
+    if (typeof proven === 'string') return fail(`checkpoint at height ${height}: ${proven}`);
+    if (proven.height !== height)
+      return fail(`checkpoint at height ${height}: its state is of height ${proven.height}`);
+    if (height === base) chain = proven;
+  }
+  if (past !== null) takeUp(chronicle, past);
   let uncertified = 0;
-  const fail = (height: number, what: string): Replay => ({ registry, chronicle, fault: `block ${height}: ${what}` });
   for (const [index, row] of blocks.entries()) {
+    const wrong = (what: string): Replay => fail(`block ${row.height}: ${what}`);
     const opened = openBlock(gate, row, verify);
-    if (typeof opened === 'string') return fail(row.height, opened);
-    if (row.height !== chain.height + 1) return fail(row.height, `it follows block ${chain.height}`);
-    if (opened.id !== toHex(row.hash)) return fail(row.height, 'its hash is not that of its bytes');
-    if (opened.round !== row.round) return fail(row.height, `it is of round ${opened.round}, not ${row.round}`);
+    if (typeof opened === 'string') return wrong(opened);
+    if (row.height !== chain.height + 1) return wrong(`it follows block ${chain.height}`);
     const next = applyBlock(chain, opened, registry, sha256);
-    if (isRefusal(next)) return fail(row.height, `${next.code}, ${next.detail}`);
-    chain = next;
+    if (isRefusal(next)) return wrong(`${next.code}, ${next.detail}`);
     uncertified += 1;
     if (row.certificate !== null) {
-      const votes = verifiedVotes(gate, row.certificate, verify);
-      if (typeof votes === 'string') return fail(row.height, votes);
-      if (!isFinalCertificate({ registry }, opened, votes))
-        return fail(row.height, 'its FINAL votes are not those of a quorum');
+      const why = refuseCertificate(registry, gate, opened, row.certificate, verify);
+      if (why !== null) return wrong(why);
       uncertified = 0;
     }
-    record(chronicle, opened, chain, votesOf(blocks, index));
+    record(chronicle, { block: opened, before: chain, state: next, votes: votesOf(blocks, index) }, registry);
+    chain = next;
   }
-  const fault = uncertified > 0 ? `the last ${uncertified} blocks have no FINAL votes of a quorum behind them` : null;
-  return { registry, chronicle, fault };
+  if (uncertified > 0) return fail(`the last ${uncertified} blocks have no FINAL votes of a quorum behind them`);
+  return { registry, chronicle, fault: null, base, blocks: blocks.length };
+}
+
+/**
+ * The blocks since this node last began at a checkpoint (the older ones are of another stretch of the chain), and the
+ * height under them: 0, or that of the oldest checkpoint that they stand on.
+ */
+function unbroken({ checkpoints, blocks }: KeptChain): {
+  readonly base: number;
+  readonly blocks: readonly FinalBlock[];
+} {
+  const heights = new Set(checkpoints.map(({ height }) => height));
+  const jump = blocks.findLastIndex(({ height }, i) => blocks[i - 1]?.height !== height - 1 && heights.has(height - 1));
+  const whole = blocks.slice(Math.max(0, jump));
+  const least = (whole[0]?.height ?? 1) - 1;
+  const base = least === 0 ? 0 : (checkpoints.find(({ height }) => height >= least)?.height ?? 0);
+  return { base, blocks: whole.filter(({ height }) => height > base) };
+}
+
+/** The state of a checkpoint, from the block that names it up to the first with FINAL votes; or what does not hold. */
+function provenState(
+  registry: Registry,
+  gate: Gate,
+  state: Uint8Array,
+  run: readonly FinalBlock[],
+  verify: boolean,
+): ChainState | string {
+  const proof = run.slice(0, run.findIndex(({ certificate }) => certificate !== null) + 1);
+  const opened: Signed<Block>[] = [];
+  for (const row of proof) {
+    const block = openBlock(gate, row, verify);
+    if (typeof block === 'string') return block;
+    if (opened.length > 0 && block.body.parent !== opened[opened.length - 1].id) return 'its proof is no chain';
+    opened.push(block);
+  }
+  const last = proof[proof.length - 1];
+  if (last?.certificate == null) return 'nothing proves it';
+  const why = refuseCertificate(registry, gate, opened[opened.length - 1], last.certificate, verify);
+  if (why !== null) return why;
+  const chain = openCheckpoint(state, opened[0], registry, sha256);
+  return isRefusal(chain) ? chain.detail : chain;
+}
+
+function refuseCertificate(
+  registry: Registry,
+  gate: Gate,
+  block: Signed<Block>,
+  certificate: Uint8Array,
+  verify: boolean,
+): string | null {
+  const votes = verifiedVotes(gate, certificate, verify);
+  if (typeof votes === 'string') return votes;
+  return isFinalCertificate({ registry }, block, votes) ? null : 'its FINAL votes are not those of a quorum';
 }
 
 function openBlock(gate: Gate, row: FinalBlock, verify: boolean): Signed<Block> | string {
   const message = openChecked(gate, row.message, verify);
   if (typeof message === 'string') return message;
-  return message.body.type === 'PROPOSE' ? (message as Signed<Block>) : `it is a ${message.body.type}`;
+  if (message.body.type !== 'PROPOSE') return `it is a ${message.body.type}`;
+  if (message.id !== toHex(row.hash)) return 'its hash is not that of its bytes';
+  if (message.round !== row.round) return `it is of round ${message.round}, not ${row.round}`;
+  return message as Signed<Block>;
 }
 
 function openChecked(gate: Gate, wire: Uint8Array, verify: boolean): Signed | string {
@@ -87,7 +169,9 @@ export const NEIGHBOURHOOD_FACT = 'neighbourhood';
 interface OpenedLedger {
   readonly registry: Registry;
   readonly name: string;
-  readonly blocks: readonly FinalBlock[];
+  readonly chain: KeptChain;
+  /** What remains of the blocks under those that can be replayed. */
+  readonly past: Past;
 }
 
 /** @throws LedgerError also when the neighbourhood in the file is not the one that the ledger was begun for. */
@@ -104,7 +188,13 @@ export function openForReport(file: string): OpenedLedger {
       );
     }
     const index = registry.publicKeys.findIndex((key) => toHex(key) === toHex(ledger.publicKey));
-    return { registry, name: registry.neighbourhood.nodes[index]?.name ?? 'unknown', blocks: ledger.load().blocks };
+    const chain = ledger.chain();
+    return {
+      registry,
+      name: registry.neighbourhood.nodes[index]?.name ?? 'unknown',
+      chain,
+      past: ledger.past(unbroken(chain).base),
+    };
   } finally {
     ledger.close();
   }
@@ -117,18 +207,24 @@ export const wrongs = ({ registry, chronicle, fault }: Replay): string[] => [
 ];
 
 export function verifyLedger(file: string): { ok: boolean; lines: string[] } {
-  const { registry, name, blocks } = openForReport(file);
-  const verified = replay(registry, blocks, true);
+  const { registry, name, chain } = openForReport(file);
+  const verified = replay(registry, chain, true);
   const wrong = wrongs(verified);
   const { chronicle } = verified;
   const last = chronicle.blocks[chronicle.blocks.length - 1];
   const head = last ? `block ${last.height} of round ${last.round}, ${last.hash.slice(0, 16)}` : 'no block yet';
   const lines = [`${file}: ledger of ${name} in ${registry.neighbourhood.microgrid}, ${head}`];
   if (wrong.length > 0) return { ok: false, lines: [...lines, ...wrong.map((text) => `WRONG  ${text}`)] };
-  return {
-    ok: true,
-    lines: [...lines, `${blocks.length} blocks: every signature, hash, limit, lambda and vote holds`],
-  };
+  const { base, blocks } = verified;
+  const from = base === 0 ? '' : ` from height ${base + 1} on`;
+  const older = chain.checkpoints.filter(({ height }) => height < base).length;
+  lines.push(`${blocks} blocks${from}: every signature, hash, limit, lambda and vote holds`);
+  if (base > 0)
+    lines.push(
+      `They stand on the checkpoint of height ${base}: its state is proven by the FINAL votes of a quorum, as are ${older} older ones; ` +
+        'the blocks under it are pruned, and their orders and statements can no longer be checked one by one',
+    );
+  return { ok: true, lines };
 }
 
 /** What `ledger show --json` prints, and what the bench sums up. Energy in whole Wh. */
@@ -160,8 +256,8 @@ export function report(registry: Registry, chronicle: Chronicle, decidedUpTo: nu
 }
 
 export function showLedger(file: string, { json }: { json: boolean }): string[] {
-  const { registry, name, blocks } = openForReport(file);
-  const { chronicle } = replay(registry, blocks, false);
+  const { registry, name, chain, past } = openForReport(file);
+  const { chronicle } = replay(registry, chain, false, past);
   const shown = report(registry, chronicle, -1);
   if (json) return [JSON.stringify(shown)];
   const row = (cells: readonly (string | number)[]): string =>

@@ -21,7 +21,7 @@ import { LedgerError, openLedger } from './adapters/sqlite-ledger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { counterFile, openVoteCounter } from './adapters/vote-counter.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
-import { emptyChronicle, record } from './chronicle.ts';
+import { emptyChronicle, record, takeUp } from './chronicle.ts';
 import { UsageError } from './commands/errors.ts';
 import { brokerAccess, type ChargePointConfig, type Config } from './config.ts';
 import { type HeadMeter, startHeadMeter } from './head-meter.ts';
@@ -143,15 +143,17 @@ export async function runController(config: Config): Promise<void> {
     },
     {
       plan: (plan) => (chargePoint === null ? early.push(plan) : chargePoint.adopt(plan)),
-      final({ block, state, votes }) {
-        const instance = chronicle.state?.instance;
+      past: (past) => takeUp(chronicle, past),
+      final(final) {
+        const { block, before } = final;
+        const { instance } = before;
         const [header] = block.body.carried;
         // At start every block of the ledger comes by: only a plan that still reaches beyond now is worth working out.
         const reaches = instance && (instance.round + instance.load_W.length) * round_ms > clock.now();
         if (block.body.kind === 'SCHEDULE' && reaches && header.body.type === 'HEADER') {
           ahead = aheadOf(instance, header.body.plan, round_ms);
         }
-        record(chronicle, block, state, votes);
+        record(chronicle, final, registry);
         changed();
       },
       note({ code, round, text }) {

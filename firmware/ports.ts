@@ -62,14 +62,45 @@ export interface OwnStatement {
   readonly payload: Uint8Array;
 }
 
+/** The state of the chain at a height, in the bytes that the block above it names (protocol/checkpoint.ts). */
+export interface Checkpoint {
+  readonly height: number;
+  readonly state: Uint8Array;
+}
+
+/** What remains of a block when the block itself is pruned: how much was ordered, given and metered. */
+export interface Account {
+  readonly height: number;
+  readonly round: number;
+  /** By how many rounds a SEAL took the chain further; one that is passed over was terminated. */
+  readonly rounds: number;
+  /** 1 for a SCHEDULE. */
+  readonly committed: number;
+  readonly ordered_J: number;
+  readonly allocated_J: number;
+  readonly metered_J: number;
+  /** The settlement rows of this node's own charge point, as CBOR (protocol/account.ts). */
+  readonly own: Uint8Array;
+}
+
+/** The accounts up to a height, summed up; `own` holds the last of them, oldest first. */
+export interface Past extends Omit<Account, 'height' | 'round' | 'own'> {
+  readonly own: readonly Uint8Array[];
+}
+
 export type LedgerEntry =
   | { readonly kind: 'vote'; readonly vote: OwnVote }
   /** `view` is the block's: what this node has voted up to it is history. */
   | { readonly kind: 'final'; readonly block: FinalBlock; readonly view: number }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'account'; readonly account: Account }
   | { readonly kind: 'statement'; readonly statement: OwnStatement };
 
 /** What a ledger knows when the node starts. */
 export interface LedgerContent {
+  /** The newest; null when the chain is younger than a day. */
+  readonly checkpoint: Checkpoint | null;
+  /** Those above the checkpoint. */
   readonly blocks: readonly FinalBlock[];
   readonly votes: readonly OwnVote[];
   readonly statements: readonly OwnStatement[];
@@ -82,7 +113,11 @@ export interface Ledger {
   append(entries: readonly LedgerEntry[]): void;
   /** Blocks in order of height; votes and statements of the last rounds only. */
   load(): LedgerContent;
-  /** Blocks above a height in order, as many as fit into so many bytes, at least one if there is any. */
+  /** What remains of the blocks up to a height. */
+  past(height: number): Past;
+  /** The newest; older ones are kept too, but a peer that is behind is best served with this one. */
+  checkpoint(): Checkpoint | null;
+  /** The blocks that follow a height, as many as fit into so many bytes, at least one unless the next one is not kept. */
   blocksAbove(height: number, maxBytes: number): FinalBlock[];
   /** Small facts of the device outside the chain, such as the last direction that was closed. */
   remember(key: string, value: string): void;

@@ -6,10 +6,12 @@
 import { millis } from '../hal/units.ts';
 import { createDoor } from './adapters/door.ts';
 import type { Admission, Gate, Refusal } from './adapters/gate.ts';
-import type { Bus, Clock, FinalBlock, Hash, Ledger, Signer } from './ports.ts';
+import type { Bus, Clock, FinalBlock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
+import { accountOf } from './protocol/account.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode } from './protocol/codec.ts';
+import { partOf } from './protocol/consensus/catch-up.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
 import {
   type Block,
@@ -17,6 +19,7 @@ import {
   payloadOf,
   readPayload,
   type Signed,
+  type StatePart,
   type SyncResponse,
   signed,
   toSign,
@@ -27,7 +30,7 @@ import {
 import type { Plan } from './protocol/plan.ts';
 import type { Registry } from './protocol/registry.ts';
 import { decidedAt } from './protocol/round.ts';
-import { makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
+import { type FinalStep, makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
 import { type Input, pendingOf, restore, step } from './protocol/step.ts';
 
 export interface RuntimeParts {
@@ -43,10 +46,12 @@ export interface RuntimeParts {
 }
 
 export interface RuntimeEvents {
+  /** At start, when the chain is taken up at a checkpoint: what remains of all before it. Comes before the blocks. */
+  past?(past: Past): void;
   /** A committed plan of this node, before its round begins. */
   plan?(plan: Plan): void;
   /** A block became final; also called for each block of the ledger at start. */
-  final?(block: Outcome['finals'][number]): void;
+  final?(block: FinalStep): void;
   note?(note: Note): void;
   /** `name` is the one that it was published under. */
   refused?(code: Refusal, detail: string, name: string): void;
@@ -93,7 +98,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const carryOut = (outcome: Outcome): void => {
-    if (outcome.persist.length > 0) ledger.append(outcome.persist);
+    const accounts = outcome.finals.map(
+      (final): LedgerEntry => ({ kind: 'account', account: accountOf(final, registry, self) }),
+    );
+    if (outcome.persist.length > 0) ledger.append([...outcome.persist, ...accounts]);
     for (const unsigned of outcome.send) {
       const message = sign(unsigned);
       if (unsigned.body.type === 'SYNC_REQ') door.asked(registry.neighbourhood.nodes[unsigned.body.to].name);
@@ -124,11 +132,23 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     }
   };
 
-  /** A page of the final chain, ending at a certified block, and what is open beyond it. */
-  const serve = ({ to, height, asked_ms }: NonNullable<Outcome['serve']>): void => {
+  const reply = (body: SyncResponse | StatePart): void =>
+    publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
+
+  /**
+   * A page of the final chain, ending at a certified block, and what is open beyond it; or, where the next block is kept
+   * no longer, a part of the newest checkpoint.
+   */
+  const serve = ({ to, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void => {
+    const kept = ledger.checkpoint();
     const certified = (page: readonly FinalBlock[]): number =>
       page.findLastIndex((block) => block.certificate !== null);
-    let page = ledger.blocksAbove(height, SYNC_PAGE_BYTES);
+    let page = offset > 0 ? [] : ledger.blocksAbove(height, SYNC_PAGE_BYTES);
+    if (page.length === 0 && kept !== null && (offset > 0 || kept.height > height)) {
+      const from = kept.height === height ? offset : 0; // a newer one, perhaps, than was begun
+      const part = partOf(kept.state, from);
+      return reply({ type: 'STATE', to, height: kept.height, asked_ms, offset: from, total: kept.state.length, part });
+    }
     // A run without a certificate in between may be longer than a page (a large SEAL and its SCHEDULE).
     if (certified(page) < 0) page = ledger.blocksAbove(height, MESSAGE_MAX_BYTES / 2);
     const last = certified(page);
@@ -138,10 +158,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     }));
     const atTip = height + blocks.length >= state.finalNode.state.height;
     const pending = atTip ? fitting(pendingOf(state)) : [];
-    const body: SyncResponse = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending };
-    if (blocks.length > 0 || body.pending.length > 0) {
-      publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
-    }
+    if (blocks.length > 0 || pending.length > 0) reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
   };
 
   const onBus = (topic: string, wire: Uint8Array): void => {
@@ -199,7 +216,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
 
   /** From the ledger: the chain, then what this node has signed beyond it, said again. */
   const resume = (): void => {
-    const { blocks, votes, statements, whole } = ledger.load();
+    const { checkpoint, blocks, votes, statements, whole } = ledger.load();
+    if (checkpoint !== null) events.past?.(ledger.past(checkpoint.height));
     const chain = blocks.map((block) => ({
       message: gate.reopen(block.message) as Signed<Block>,
       certificate: block.certificate,
@@ -207,9 +225,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     const own = votes.map((vote) => ({ ...vote, body: readPayload(vote.payload, registry.tag, refuseNested) }));
     restore(
       state,
+      checkpoint?.state ?? null,
       chain.map(({ message }) => message),
       own.map(({ from, body }) => ({ from, vote: body.body as Vote })),
-      (block, chainState, at) => events.final?.({ block, state: chainState, votes: votesOf(chain, at) }),
+      (final, at) => events.final?.({ ...final, votes: votesOf(chain, at) }),
     );
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
     state.memoryFrom_round = memoryFrom(whole, deciding);

@@ -108,9 +108,9 @@ function blockRows(
     chronicle.blocks.filter(({ kind }) => kind === 'SCHEDULE').map((block) => [block.round, block]),
   );
   const rows: BlockView[] = [];
-  if (chronicle.firstRound < 0) return rows;
+  const first = chronicle.blocks[0]?.round ?? Number.POSITIVE_INFINITY;
   const last = Math.max(decided, chronicle.state?.scheduleRound ?? -1);
-  for (let round = last; round >= chronicle.firstRound && rows.length < BLOCKS_SHOWN; round--) {
+  for (let round = last; round >= first && rows.length < BLOCKS_SHOWN; round--) {
     const block = schedules.get(round);
     rows.push({
       round,

@@ -418,10 +418,10 @@ function summarise(
   let best: ReturnType<typeof report> | null = null;
   for (const { name, directory, view } of controllers) {
     const file = join(directory, 'ledger.sqlite');
-    const { registry, blocks } = openForReport(file);
-    const verified = replay(registry, blocks, true);
+    const { registry, chain, past } = openForReport(file);
+    const verified = replay(registry, chain, true, past);
     violations.push(...wrongs(verified).map((wrong) => `${name}: WRONG  ${wrong}`));
-    for (const { height, hash } of blocks) {
+    for (const { height, hash } of chain.blocks) {
       const id = Buffer.from(hash).toString('hex');
       if ((hashes.get(height) ?? id) !== id) violations.push(`${name}: another final block at height ${height}`);
       hashes.set(height, id);

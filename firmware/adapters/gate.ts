@@ -76,6 +76,7 @@ const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>
   SYNC_REQ: [-1, 1],
   SYNC_RES: [-1, 1],
   EVIDENCE: [Number.NEGATIVE_INFINITY, 1],
+  STATE: [-1, 1],
 };
 
 const HARMLESS: readonly Refusal[] = ['duplicate', 'other-round', 'for-another', 'muted', 'flooded'];
@@ -166,7 +167,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
       const message = read(pair, unproven, TYPES, () => {
         if (isProven) return;
         const { type, sender, to } = envelopeOf(pair.payload);
-        if (type === 'SYNC_RES') refuseForAnother(to, self);
+        if (type === 'SYNC_RES' || type === 'STATE') refuseForAnother(to, self);
         prove({ sender, ...pair }, maySlow);
         isProven = true;
       });

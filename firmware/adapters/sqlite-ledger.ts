@@ -1,13 +1,23 @@
 /**
  * The ledger: one SQLite file per node, WAL with synchronous=FULL, so that what `append` returned from survives a
  * power cut (protocol README, 2.8). It refuses to hold what an honest node never signs, belongs to one node of one
- * neighbourhood, and is used by one process at a time. A file that will not open is set aside, never deleted.
+ * neighbourhood, and is used by one process at a time. A file that will not open is set aside, never deleted. Blocks
+ * below the last checkpoint but one are pruned; what proves each checkpoint stays.
  */
 import assert from 'node:assert/strict';
 import { existsSync, renameSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { UnixMillis } from '../../hal/units.ts';
-import type { FinalBlock, Ledger, LedgerContent, LedgerEntry, OwnStatement, OwnVote } from '../ports.ts';
+import type {
+  Checkpoint,
+  FinalBlock,
+  Ledger,
+  LedgerContent,
+  LedgerEntry,
+  OwnStatement,
+  OwnVote,
+  Past,
+} from '../ports.ts';
 import type { VoteCounter } from './vote-counter.ts';
 
 export interface LedgerIdentity {
@@ -20,6 +30,7 @@ export type LedgerFault =
   | 'missing'
   | 'corrupt'
   | 'not-a-ledger'
+  | 'older'
   | 'newer'
   | 'other-node'
   | 'other-neighbourhood'
@@ -40,9 +51,17 @@ export class LedgerError extends Error {
 /** A ledger as `ledger verify`, `ledger show` and the bench see it, also while its node is running. */
 export interface LedgerReader extends LedgerIdentity {
   load(): Omit<LedgerContent, 'whole'>;
-  blocksAbove: Ledger['blocksAbove'];
+  /** Everything that is kept of the chain, for whoever wants to verify it. */
+  chain(): KeptChain;
+  past: Ledger['past'];
   recall(key: string): string | undefined;
   close(): void;
+}
+
+export interface KeptChain {
+  /** Oldest first, each with the blocks that prove it once another follows; those of the newest are among `blocks`. */
+  readonly checkpoints: readonly (Checkpoint & { readonly proof: readonly FinalBlock[] })[];
+  readonly blocks: readonly FinalBlock[];
 }
 
 /** What SQLite says of this connection: 'wal', and 2 for FULL. */
@@ -63,7 +82,11 @@ const STATEMENTS_KEPT = 1_000;
 /** Facts of the ledger's own: how many votes it has seen (the counter's twin), and the view of the last final block. */
 const SIGNED = 'votes-signed';
 const FINAL_VIEW = 'final-view';
-const VERSION = 1;
+/** Blocks pruned with each append of new ones: a day's takes a few hours, and no round waits for it. */
+const PRUNED_AT_ONCE = 16;
+/** Accounts of this node's own charge point that are told again after a start. */
+const OWN_TOLD = 288;
+const VERSION = 2;
 /** 'PEBT', so that no other program's database is taken for a ledger. */
 const APPLICATION_ID = 0x50454254;
 
@@ -72,6 +95,14 @@ const SCHEMA = `
   CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE block (
     height INTEGER PRIMARY KEY, round INTEGER NOT NULL, hash BLOB NOT NULL, message BLOB NOT NULL, certificate BLOB
+  ) STRICT;
+  CREATE TABLE checkpoint (height INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
+  CREATE TABLE proof (
+    height INTEGER PRIMARY KEY, round INTEGER NOT NULL, hash BLOB NOT NULL, message BLOB NOT NULL, certificate BLOB
+  ) STRICT;
+  CREATE TABLE account (
+    height INTEGER PRIMARY KEY, round INTEGER NOT NULL, rounds INTEGER NOT NULL, committed INTEGER NOT NULL,
+    ordered_J INTEGER NOT NULL, allocated_J INTEGER NOT NULL, metered_J INTEGER NOT NULL, own BLOB NOT NULL
   ) STRICT;
   CREATE TABLE vote (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('notarize', 'final', 'skip')),
@@ -110,7 +141,7 @@ export function openLedger(path: string, identity: LedgerIdentity, counter: Vote
   }
 }
 
-/** @throws LedgerError `missing`, `corrupt`, `not-a-ledger`, `newer`. */
+/** @throws LedgerError `missing`, `corrupt`, `not-a-ledger`, `older`, `newer`. */
 export function readLedger(path: string): LedgerReader {
   if (!existsSync(path)) throw new LedgerError('missing', `${path}: no such file; a ledger begins with: p2pebt run`);
   try {
@@ -188,6 +219,12 @@ function checkFormat(db: Database.Database, path: string): void {
   if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID)
     throw new LedgerError('not-a-ledger', `${path}: a database of another program; check the path of the ledger`);
   const version = db.pragma('user_version', { simple: true }) as number;
+  if (version < VERSION)
+    throw new LedgerError(
+      'older',
+      `${path}: written before checkpoints (ledger version ${version}, this p2pebt writes ${VERSION}); its blocks cannot be read any more: ` +
+        'name a new ledger in the configuration',
+    );
   if (version > VERSION)
     throw new LedgerError(
       'newer',
@@ -228,13 +265,27 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   const insertStatement = db.prepare('INSERT INTO statement (round, kind, payload) VALUES (?, ?, ?)');
   const blockAt = db.prepare<[number], { hash: Buffer }>('SELECT hash FROM block WHERE height = ?');
   const gapsBeside = db
-    .prepare<[number, number, number, number], number>(`
+    .prepare<[{ height: number }], number>(`
       SELECT count(*) FROM (SELECT min(height) AS low, max(height) AS high FROM block)
-      WHERE (low < ? AND NOT EXISTS (SELECT 1 FROM block WHERE height = ? - 1))
-      OR (high > ? AND NOT EXISTS (SELECT 1 FROM block WHERE height = ? + 1))`)
+      WHERE (low < @height AND NOT EXISTS (SELECT 1 FROM block WHERE height = @height - 1)
+        AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE height = @height - 1))
+      OR (high > @height AND NOT EXISTS (SELECT 1 FROM block WHERE height = @height + 1))`)
     .pluck();
   const insertBlock = db.prepare('INSERT INTO block VALUES (?, ?, ?, ?, ?)');
   const certify = db.prepare('UPDATE block SET certificate = ? WHERE height = ? AND certificate IS NULL');
+  const insertCheckpoint = db.prepare('INSERT OR IGNORE INTO checkpoint VALUES (?, ?)');
+  const checkpointBelow = db
+    .prepare<[number], number | null>('SELECT max(height) FROM checkpoint WHERE height < ?')
+    .pluck();
+  const keepProof = db.prepare(`
+    INSERT OR IGNORE INTO proof SELECT * FROM block WHERE height > @height
+    AND height <= (SELECT min(height) FROM block WHERE height > @height AND certificate IS NOT NULL)`);
+  const pruneBlocks = db.prepare(`
+    DELETE FROM block WHERE height IN (SELECT height FROM block
+    WHERE height <= (SELECT height FROM checkpoint ORDER BY height DESC LIMIT 1 OFFSET 1) ORDER BY height LIMIT ?)`);
+  const insertAccount = db.prepare(
+    'INSERT OR IGNORE INTO account VALUES (@height, @round, @rounds, @committed, @ordered_J, @allocated_J, @metered_J, @own)',
+  );
   const pruneVotes = db.prepare('DELETE FROM vote WHERE last_view <= ?');
   // Where it has skipped, this node signs nothing else any more.
   const supersede = db.prepare(
@@ -273,6 +324,12 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     } else insertBlock.run(height, round, hash, message, certificate);
   };
 
+  const appendCheckpoint = ({ height, state }: Checkpoint) => {
+    insertCheckpoint.run(height, state);
+    const before = checkpointBelow.get(height);
+    if (before != null) keepProof.run({ height: before });
+  };
+
   const appendStatement = ({ round, kind, payload }: OwnStatement) => {
     const { lastInsertRowid } = insertStatement.run(round, kind, payload);
     pruneStatements.run(Number(lastInsertRowid) - STATEMENTS_KEPT);
@@ -283,6 +340,8 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     if (signed > 0) remember.run(SIGNED, String(counter.raise(signed)));
     for (const entry of entries) {
       if (entry.kind === 'vote') appendVote(entry.vote);
+      else if (entry.kind === 'checkpoint') appendCheckpoint(entry.checkpoint);
+      else if (entry.kind === 'account') insertAccount.run(entry.account);
       else if (entry.kind === 'final') {
         appendBlock(entry.block);
         settleVotes(entry.view);
@@ -291,12 +350,9 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     for (const entry of entries) {
       if (entry.kind !== 'final') continue;
       const { height } = entry.block;
-      assert.equal(
-        gapsBeside.get(height, height, height, height),
-        0,
-        `the chain would have a gap beside height ${height}`,
-      );
+      assert.equal(gapsBeside.get({ height }), 0, `the chain would have a gap beside height ${height}`);
     }
+    if (entries.some(({ kind }) => kind === 'final')) pruneBlocks.run(PRUNED_AT_ONCE);
   });
 
   const content = reader(db);
@@ -317,17 +373,49 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   };
 }
 
-function reader(db: Database.Database): Pick<LedgerReader, 'load' | 'blocksAbove' | 'recall'> {
-  const blocks = db.prepare<[], FinalBlock>('SELECT * FROM block ORDER BY height');
+type Reading = Pick<LedgerReader, 'load' | 'chain' | 'past' | 'recall'> & Pick<Ledger, 'checkpoint' | 'blocksAbove'>;
+
+function reader(db: Database.Database): Reading {
+  const checkpoints = db.prepare<[], Checkpoint>('SELECT * FROM checkpoint ORDER BY height');
+  const newest = db.prepare<[], Checkpoint>('SELECT * FROM checkpoint ORDER BY height DESC LIMIT 1');
+  const proof = db.prepare<[number, number], FinalBlock>(
+    'SELECT * FROM proof WHERE height > ? AND height <= ? ORDER BY height',
+  );
+  const sums = db.prepare<[number], Omit<Past, 'own'>>(`
+    SELECT ifnull(sum(rounds), 0) AS rounds, ifnull(sum(committed), 0) AS committed, ifnull(sum(ordered_J), 0) AS ordered_J,
+    ifnull(sum(allocated_J), 0) AS allocated_J, ifnull(sum(metered_J), 0) AS metered_J FROM account WHERE height <= ?`);
+  const own = db
+    .prepare<[number, number], Buffer>(`
+      SELECT own FROM (SELECT height, own FROM account WHERE height <= ? AND own <> x'80' ORDER BY height DESC LIMIT ?)
+      ORDER BY height`)
+    .pluck();
   const above = db.prepare<[number], FinalBlock>('SELECT * FROM block WHERE height > ? ORDER BY height');
   const votes = db.prepare<[], OwnVote>(
     'SELECT first_view AS "from", last_view AS "to", kind, payload, basis FROM vote ORDER BY id',
   );
   const statements = db.prepare<[], OwnStatement>('SELECT round, kind, payload FROM statement ORDER BY id');
   const fact = db.prepare<[string], string>('SELECT value FROM fact WHERE key = ?').pluck();
+  const checkpoint = (): Checkpoint | null => plainCheckpoint(newest.get());
   return {
+    checkpoint,
+    past: (height) => ({
+      ...(sums.get(height) as Omit<Past, 'own'>),
+      own: own.all(height, OWN_TOLD).map(bytes),
+    }),
+    chain: db.transaction(() => {
+      const all = checkpoints.all();
+      return {
+        checkpoints: all.map(({ height, state }, i) => ({
+          height,
+          state: bytes(state),
+          proof: proof.all(height, all[i + 1]?.height ?? height).map(plainBlock),
+        })),
+        blocks: above.all(-1).map(plainBlock),
+      };
+    }),
     load: db.transaction(() => ({
-      blocks: blocks.all().map(plainBlock),
+      checkpoint: checkpoint(),
+      blocks: above.all(checkpoint()?.height ?? -1).map(plainBlock),
       votes: votes.all().map((vote) => ({
         ...vote,
         payload: bytes(vote.payload),
@@ -339,6 +427,7 @@ function reader(db: Database.Database): Pick<LedgerReader, 'load' | 'blocksAbove
       const page: FinalBlock[] = [];
       let left = maxBytes;
       for (const block of above.iterate(height)) {
+        if (block.height !== height + 1 + page.length) break;
         left -= block.message.length + (block.certificate?.length ?? 0);
         if (left < 0 && page.length > 0) break;
         page.push(plainBlock(block));
@@ -355,6 +444,9 @@ const plainBlock = (block: FinalBlock): FinalBlock => ({
   message: bytes(block.message),
   certificate: block.certificate && bytes(block.certificate),
 });
+
+const plainCheckpoint = (kept: Checkpoint | undefined): Checkpoint | null =>
+  kept === undefined ? null : { height: kept.height, state: bytes(kept.state) };
 
 /** Plain bytes, as they went in: a Buffer compares and prints differently. */
 const bytes = (buffer: Uint8Array) => new Uint8Array(buffer);

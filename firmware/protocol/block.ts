@@ -4,6 +4,7 @@
  */
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainState, refusal } from './chain.ts';
+import { checkpointOf } from './checkpoint.ts';
 import type { Block, Signed } from './messages.ts';
 import type { Registry } from './registry.ts';
 import { kindOfView } from './round.ts';
@@ -19,6 +20,8 @@ export function applyBlock(
 ): ChainState | BlockRefusal {
   const { round, view, body } = block;
   if (body.parent !== chain.tip) return refusal('wrong-round', 'not a child of this chain');
+  if (body.checkpoint !== checkpointOf(chain, body.kind, round, registry, hash))
+    return refusal('wrong-checkpoint', 'it does not name the state under it as it should');
   if (body.kind === 'CARRY') {
     const done = kindOfView(view) === 'SEAL' ? chain.sealRound === round : chain.scheduleRound === round;
     if (!done || body.carried.length > 0) return refusal('wrong-kind', 'a CARRY with nothing to carry');

@@ -68,6 +68,7 @@ export const genesisState = (registry: Registry): ChainState => ({
 export interface BlockRefusal {
   readonly code:
     | 'wrong-kind'
+    | 'wrong-checkpoint'
     | 'wrong-round'
     | 'unsorted'
     | 'bad-order'

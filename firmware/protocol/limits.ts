@@ -21,6 +21,9 @@ export const PRICE_MAX = 1_000_000;
 export const MESSAGE_MAX_BYTES = 256 * 1024;
 export const SYNC_PAGE_BYTES = 64 * 1024;
 
+/** The state of a chain: 0.2 MB at a hundred charge points, so enough for a thousand that all trade. */
+export const CHECKPOINT_MAX_BYTES = 4 * 1024 * 1024;
+
 /** Messages that a node may hold for rounds it cannot judge yet. */
 export const ORPHANS_MAX = 64;
 /** Of one leader: it leads a view in n, and no honest one is further ahead than its next turns. */

@@ -7,7 +7,14 @@
 import type { Hash } from '../ports.ts';
 import { type PlanAhead, PPM } from './benefit/instance.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
-import { POWER_MAX_W, PRICE_MAX, SITE_MAX_W, VIEWS_PER_ROUND } from './limits.ts';
+import {
+  CHECKPOINT_MAX_BYTES,
+  POWER_MAX_W,
+  PRICE_MAX,
+  SITE_MAX_W,
+  SYNC_PAGE_BYTES,
+  VIEWS_PER_ROUND,
+} from './limits.ts';
 
 export const DOMAIN = new TextEncoder().encode('P2PEBT/1');
 const VERSION = 1;
@@ -21,6 +28,7 @@ export const TYPES = [
   'VOTE',
   'SYNC_REQ',
   'SYNC_RES',
+  'STATE',
   'EVIDENCE',
 ] as const;
 export type MessageType = (typeof TYPES)[number];
@@ -89,6 +97,8 @@ export interface Block {
   readonly parent: string;
   /** SEAL: the orders new in this round, the SITE reading, the METER statements. SCHEDULE: the winning HEADER. */
   readonly carried: readonly Signed<Order | Site | MeterStatement | Header>[];
+  /** Hash of the state under the SEAL that opens a day (checkpoint.ts); in every other block empty, and not on the wire. */
+  readonly checkpoint: string;
 }
 
 /** A vote on views [view, to]; only a SKIP covers more than one. */
@@ -100,13 +110,28 @@ export interface Vote {
   readonly block: string;
 }
 
-/** "Send me what follows this height." Addressed to one peer, so that one answers. */
+/**
+ * "Send me what follows this height." Addressed to one peer, so that one answers. With an offset: "I have so many bytes
+ * of the state at this height".
+ */
 export interface SyncRequest {
   readonly type: 'SYNC_REQ';
   readonly to: number;
   readonly height: number;
   /** When, by the asker's clock: the same question at another time is another message, and the answer repeats it. */
   readonly asked_ms: number;
+  readonly offset: number;
+}
+
+/** The state of a checkpoint, from a peer that keeps the asked blocks no longer: a part of its `total` bytes. */
+export interface StatePart {
+  readonly type: 'STATE';
+  readonly to: number;
+  readonly height: number;
+  readonly asked_ms: number;
+  readonly offset: number;
+  readonly total: number;
+  readonly part: Uint8Array;
 }
 
 /** Final blocks in order, each with its FINAL votes (none for one that a descendant finalises), then what is not final yet. */
@@ -126,7 +151,17 @@ export interface Evidence {
   readonly second: Signed;
 }
 
-export type Body = Order | Site | MeterStatement | Header | Block | Vote | SyncRequest | SyncResponse | Evidence;
+export type Body =
+  | Order
+  | Site
+  | MeterStatement
+  | Header
+  | Block
+  | Vote
+  | SyncRequest
+  | SyncResponse
+  | StatePart
+  | Evidence;
 
 export interface Unsigned<B extends Body = Body> {
   readonly epoch: number;
@@ -190,11 +225,18 @@ function bodyFields(body: Body): Canonical[] {
         body.plan.shares.map(({ buy_ppm, sell_ppm }) => [buy_ppm, sell_ppm]),
       ];
     case 'PROPOSE':
-      return [BLOCK_KINDS.indexOf(body.kind), fromHex(body.parent), wireList(body.carried)];
+      return [
+        BLOCK_KINDS.indexOf(body.kind),
+        fromHex(body.parent),
+        wireList(body.carried),
+        ...(body.checkpoint === '' ? [] : [fromHex(body.checkpoint)]),
+      ];
     case 'VOTE':
       return [VOTE_KINDS.indexOf(body.kind), body.to, fromHex(body.block)];
     case 'SYNC_REQ':
-      return [body.to, body.height, body.asked_ms];
+      return [body.to, body.height, body.asked_ms, body.offset];
+    case 'STATE':
+      return [body.to, body.height, body.asked_ms, body.offset, body.total, body.part];
     case 'SYNC_RES':
       return [
         body.to,
@@ -248,8 +290,11 @@ class Fields {
   constructor(list: readonly Canonical[]) {
     this.list = list;
   }
+  get left(): boolean {
+    return this.at < this.list.length;
+  }
   private next(name: string): Canonical {
-    if (this.at >= this.list.length) throw new MessageError('malformed', `${name} is missing`);
+    if (!this.left) throw new MessageError('malformed', `${name} is missing`);
     return this.list[this.at++];
   }
   whole(name: string, low: number, high: number): number {
@@ -275,6 +320,13 @@ class Fields {
     }
     return value;
   }
+  bytesUpTo(name: string, most: number): Uint8Array {
+    const value = this.next(name);
+    if (!(value instanceof Uint8Array) || value.length > most) {
+      throw new MessageError('malformed', `${name} is not a byte string of at most ${most} bytes`);
+    }
+    return value;
+  }
   items(name: string): readonly Canonical[] {
     const value = this.next(name);
     if (!Array.isArray(value)) throw new MessageError('malformed', `${name} is not a list`);
@@ -283,11 +335,11 @@ class Fields {
   wholes(name: string, low: number, high: number): number[] {
     const inner = new Fields(this.items(name));
     const values: number[] = [];
-    while (inner.at < inner.list.length) values.push(inner.whole(name, low, high));
+    while (inner.left) values.push(inner.whole(name, low, high));
     return values;
   }
   end(): void {
-    if (this.at !== this.list.length) throw new MessageError('malformed', 'fields beyond the last');
+    if (this.left) throw new MessageError('malformed', 'fields beyond the last');
   }
 }
 
@@ -385,6 +437,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         kind: BLOCK_KINDS[fields.whole('kind', 0, 2)],
         parent: hex(fields, 'parent'),
         carried: pairs(fields, 'carried', open, CARRIED) as Signed<Order | Site | MeterStatement | Header>[],
+        checkpoint: fields.left ? hex(fields, 'checkpoint') : '',
       };
     case 'VOTE': {
       const kind = VOTE_KINDS[fields.whole('kind', 0, 2)];
@@ -397,6 +450,17 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         to: fields.whole('to', 0, 2 ** 16),
         height: fields.whole('height', 0, ROUND_MAX),
         asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
+      };
+    case 'STATE':
+      return {
+        type,
+        to: fields.whole('to', 0, 2 ** 16),
+        height: fields.whole('height', 0, ROUND_MAX),
+        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
+        total: fields.whole('total', 1, CHECKPOINT_MAX_BYTES),
+        part: fields.bytesUpTo('part', SYNC_PAGE_BYTES),
       };
     case 'SYNC_RES':
       return {

@@ -41,6 +41,9 @@ export function hours(roundTime_s: number): Hours {
 /** The round decided at a moment: the one whose delivery starts next. */
 export const decidedAt = (now_ms: number, round_ms: number): number => Math.floor(now_ms / round_ms) + 1;
 
+/** The UTC day of a round's delivery; ROUNDTIME divides a day. */
+export const dayOf = (round: number, roundTime_s: number): number => Math.floor((round * roundTime_s) / 86_400);
+
 /** When the interval begins in which the round is decided. */
 export const decisionStart = (round: number, round_ms: number): number => (round - 1) * round_ms;
 

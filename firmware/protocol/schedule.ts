@@ -71,6 +71,7 @@ export const scheduleBlock = (parent: string, header: Signed<Header>): Block => 
   kind: 'SCHEDULE',
   parent,
   carried: [header],
+  checkpoint: '',
 });
 
 /** The state after a SCHEDULE, or why it is invalid on this chain (predicate V). */

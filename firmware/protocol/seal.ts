@@ -65,11 +65,12 @@ export function sealable(pool: Pool, chain: ChainState, round: number, registry:
   return { orders, site: site !== null && refuseSite(site, round, registry) === null ? site : null, meters };
 }
 
-export const sealBlock = (parent: string, carried: Carried): Block => ({
+export const sealBlock = (parent: string, carried: Carried, checkpoint: string): Block => ({
   type: 'PROPOSE',
   kind: 'SEAL',
   parent,
   carried: canonical(carried),
+  checkpoint,
 });
 
 const entryOf = (order: Signed<Order>): PendingEntry => ({ order, age: 0, remaining_W: order.body.power_W });

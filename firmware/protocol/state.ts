@@ -17,7 +17,7 @@ import { type AuditedHeader, auditHeader } from './schedule.ts';
 
 /** A block in the tree that grows from the last final one. */
 export interface BlockNode {
-  /** Null for the neighbourhood itself. */
+  /** Null for the neighbourhood itself, and where a checkpoint stands in. */
   readonly block: Signed<Block> | null;
   readonly view: number;
   /** Null at the last final block: what is under it is the ledger's. */
@@ -117,6 +117,14 @@ export interface ProtocolState {
   /** When each peer was last sent a page. */
   readonly served: Map<number, number>;
   syncPeer: number;
+  /** The state of a checkpoint on its way from a peer, and when that peer may be asked for more. */
+  incoming: {
+    readonly from: number;
+    readonly height: number;
+    readonly bytes: Uint8Array;
+    readonly complete: boolean;
+    readonly askAt_ms: number;
+  } | null;
 }
 
 export type NoteCode =
@@ -143,6 +151,14 @@ export interface Note {
   readonly text: string;
 }
 
+/** A final block, the state it stands on, the state it makes, and the FINAL votes known for it. */
+export interface FinalStep {
+  readonly block: Signed<Block>;
+  readonly before: ChainState;
+  readonly state: ChainState;
+  readonly votes: number;
+}
+
 /** What the world owes the protocol, in the order it is owed. */
 export interface Outcome {
   /** Durable before anything below. */
@@ -157,10 +173,10 @@ export interface Outcome {
   solve: { readonly seal: string; readonly instance: Instance } | null;
   /** Proofs that are new to this node, to be kept. */
   readonly evidence: Signed<Evidence>[];
-  /** Answer a peer that is behind, from the ledger. */
-  serve: { readonly to: number; readonly height: number; readonly asked_ms: number } | null;
-  /** Blocks that have just become final, in order of height, with the FINAL votes known for each. */
-  readonly finals: { readonly block: Signed<Block>; readonly state: ChainState; readonly votes: number }[];
+  /** Answer a peer that is behind, from the ledger; with an offset, it has so much of the state at that height. */
+  serve: { readonly to: number; readonly height: number; readonly asked_ms: number; readonly offset: number } | null;
+  /** Blocks that have just become final, in order of height. */
+  readonly finals: FinalStep[];
   readonly notes: Note[];
 }
 
@@ -176,14 +192,23 @@ export const emptyOutcome = (): Outcome => ({
   notes: [],
 });
 
+/** Where a chain begins: the neighbourhood itself, or a checkpoint that holds. */
+export const rootOf = (state: ChainState): BlockNode => ({
+  block: null,
+  view: -1,
+  parent: null,
+  state,
+  notarized: true,
+  final: true,
+});
+
 export function makeState(
   registry: Registry,
   self: number,
   hash: Hash,
   audit: Audit = { applyBlock, auditHeader },
 ): ProtocolState {
-  const state = genesisState(registry);
-  const root: BlockNode = { block: null, view: -1, parent: null, state, notarized: true, final: true };
+  const root = rootOf(genesisState(registry));
   return {
     registry,
     hours: hours(registry.neighbourhood.roundTime_s),
@@ -223,6 +248,7 @@ export function makeState(
     asked: new Map(),
     served: new Map(),
     syncPeer: 0,
+    incoming: null,
   };
 }
 

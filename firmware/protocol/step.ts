@@ -5,7 +5,9 @@
  */
 import { evaluate } from './benefit/evaluate.ts';
 import type { PlanAhead } from './benefit/instance.ts';
-import { type ChainState, isRefusal } from './chain.ts';
+import { isRefusal } from './chain.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { askOn, baseOf, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
@@ -32,6 +34,7 @@ import {
   payloadOf,
   type Signed,
   type Site,
+  type StatePart,
   type SyncRequest,
   type SyncResponse,
   signed,
@@ -43,7 +46,15 @@ import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
 import { decidedAt, decisionStart, lastView, leaderOf } from './round.ts';
 import { headerOf, tieOf } from './schedule.ts';
 import { sealable } from './seal.ts';
-import { type BlockNode, emptyOutcome, type Outcome, offset_ms, type ProtocolState } from './state.ts';
+import {
+  type BlockNode,
+  emptyOutcome,
+  type FinalStep,
+  type Outcome,
+  offset_ms,
+  type ProtocolState,
+  rootOf,
+} from './state.ts';
 
 export type OrderWish = Omit<Order, 'type' | 'ref' | 'connector'>;
 
@@ -106,6 +117,7 @@ function tick(state: ProtocolState, now_ms: number, out: Outcome): void {
   if (offset >= hours.solve_ms && offset < hours.headers_ms) askSolver(state, out);
   if (state.mined !== null && state.now_ms >= state.mined.sendAt_ms) sendHeader(state, out);
   if (state.heldAtLock === null && offset >= hours.lock_ms) state.heldAtLock = heldHeaders(state);
+  askOn(state, out);
   onTime(state, out);
 }
 
@@ -244,6 +256,9 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
     case 'SYNC_RES':
       if (body.to === state.self) onSyncResponse(state, message.sender, body, out);
       break;
+    case 'STATE':
+      if (body.to === state.self) onStatePart(state, message as Signed<StatePart>);
+      break;
   }
 }
 
@@ -290,10 +305,15 @@ function retryHeaders(state: ProtocolState, out: Outcome): void {
 }
 
 /** A page a peer and Δ: a request is small and a page is not, and all hear it. */
-function onSyncRequest(state: ProtocolState, to: number, { height, asked_ms }: SyncRequest, out: Outcome): void {
+function onSyncRequest(
+  state: ProtocolState,
+  to: number,
+  { height, asked_ms, offset }: SyncRequest,
+  out: Outcome,
+): void {
   if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;
   state.served.set(to, state.now_ms);
-  out.serve = { to, height, asked_ms };
+  out.serve = { to, height, asked_ms, offset };
 }
 
 /** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
@@ -331,8 +351,9 @@ function adoptRun(
 ): boolean {
   const last = run[run.length - 1];
   if (!isFinalCertificate(state, last, votes)) return false;
-  let parent = state.finalNode;
   const adopted: BlockNode[] = [];
+  let parent = baseOf(state, run);
+  if (parent === null) return false;
   for (const block of run) {
     const { view } = block;
     if (view <= parent.view || leaderOf(state.registry, view) !== block.sender) return false;
@@ -371,21 +392,29 @@ export const pendingOf = (state: ProtocolState): Signed<Block | Vote>[] => [
   ...allVotes(state.votes),
 ];
 
-/** Rebuilds the state from the ledger: the final chain, then what this node had signed beyond it. */
+/** Rebuilds the state from the ledger: its checkpoint, the final chain above, then what this node had signed beyond. */
 export function restore(
   state: ProtocolState,
+  checkpoint: Uint8Array | null,
   blocks: readonly Signed<Block>[],
   votes: readonly { readonly from: number; readonly vote: Vote }[],
-  onBlock: (block: Signed<Block>, state: ChainState, index: number) => void = () => undefined,
+  onBlock: (step: Omit<FinalStep, 'votes'>, index: number) => void = () => undefined,
 ): void {
+  if (checkpoint !== null) {
+    const [first] = blocks; // made durable together with the checkpoint that it names
+    if (first === undefined) throw new Error('the ledger has a checkpoint without the block that names it');
+    const chain = openCheckpoint(checkpoint, first, state.registry, state.hash);
+    if (isRefusal(chain)) throw new Error(`the checkpoint of the ledger: ${chain.detail}`);
+    state.finalNode = rootOf(chain);
+  }
   for (const [index, block] of blocks.entries()) {
-    const next = state.audit.applyBlock(state.finalNode.state, block, state.registry, state.hash);
-    if (isRefusal(next))
-      throw new Error(`block ${state.finalNode.state.height + 1} of the ledger: ${next.code}, ${next.detail}`);
+    const before = state.finalNode.state;
+    const next = state.audit.applyBlock(before, block, state.registry, state.hash);
+    if (isRefusal(next)) throw new Error(`block ${before.height + 1} of the ledger: ${next.code}, ${next.detail}`);
     state.finalNode = { block, view: block.view, parent: null, state: next, notarized: true, final: true };
     state.nodes = new Map([[block.id, state.finalNode]]);
     state.view = block.view + 1;
-    onBlock(block, next, index);
+    onBlock({ block, before, state: next }, index);
   }
   for (const { from, vote } of votes) if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);
 }

@@ -12,11 +12,11 @@ export interface Account {
 
 /** The account of each charge point that a chain holds. */
 export function accountsOf(ledgerFile: string): Map<string, Account> {
-  const { registry, blocks } = openForReport(ledgerFile);
-  const { energy } = replay(registry, blocks, false).chronicle;
+  const { registry, chain } = openForReport(ledgerFile);
+  const { energy } = replay(registry, chain, false).chronicle;
   const gate = createGate(registry, sha256, () => true);
   const accounts = new Map<string, Account>();
-  for (const { message } of blocks) {
+  for (const { message } of chain.blocks) {
     const { body } = gate.reopen(message);
     if (body.type !== 'PROPOSE') continue;
     for (const { sender, body: statement } of body.carried as readonly Signed[]) {

@@ -74,13 +74,13 @@ test('the figures on the page of a running bench are those of its ledgers', asyn
       const shown = await readPage(page);
       const [newest] = shown.blocks;
       const seenBy = /by the ledger of (\S+)/.exec(shown.totals)?.[1] ?? '';
-      const { registry, blocks } = openForReport(join(directory, seenBy, 'ledger.sqlite'));
+      const { registry, chain } = openForReport(join(directory, seenBy, 'ledger.sqlite'));
 
       // The page may be a block behind the ledger by now: replay it up to what was shown.
-      const candidates = blocks.map(({ height }) => {
+      const candidates = chain.blocks.map(({ height }) => {
         const { chronicle } = replay(
           registry,
-          blocks.filter((block) => block.height <= height),
+          { ...chain, blocks: chain.blocks.filter((block) => block.height <= height) },
           false,
         );
         return report(registry, chronicle, -1);

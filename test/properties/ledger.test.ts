@@ -6,29 +6,45 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
 import { openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
-import type { FinalBlock, LedgerContent, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
+import type {
+  Checkpoint,
+  FinalBlock,
+  LedgerContent,
+  LedgerEntry,
+  OwnStatement,
+  OwnVote,
+} from '../../firmware/ports.ts';
 
 const identity = { publicKey: new Uint8Array(32).fill(1), genesisHash: new Uint8Array(32).fill(2) };
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.from(a).equals(b);
 
-type Twin = Omit<LedgerContent, 'whole'> & { readonly finalView: number };
+/** All that was kept, beyond what a start reads. */
+interface Kept extends Omit<LedgerContent, 'checkpoint' | 'whole'> {
+  readonly checkpoints: readonly Checkpoint[];
+  readonly finalView: number;
+}
+
+const NOTHING: Kept = { checkpoints: [], blocks: [], votes: [], statements: [], finalView: -1 };
 
 /** What a ledger must do, without SQL, indexes or disk. Null: refused. `skipsMayMeetFinals` is the mutant. */
-function twin(before: Twin, entries: readonly LedgerEntry[], skipsMayMeetFinals = false): Twin | null {
-  const blocks: FinalBlock[] = [...before.blocks];
+function twin(before: Kept, entries: readonly LedgerEntry[], skipsMayMeetFinals = false): Kept | null {
+  let blocks: FinalBlock[] = [...before.blocks];
+  const checkpoints: Checkpoint[] = [...before.checkpoints];
   let votes: readonly OwnVote[] = before.votes;
   let { finalView } = before;
   const statements: OwnStatement[] = [...before.statements];
   for (const entry of entries) {
     if (entry.kind === 'statement') statements.push(entry.statement);
-    else if (entry.kind === 'final') {
+    else if (entry.kind === 'checkpoint') {
+      if (checkpoints.every(({ height }) => height !== entry.checkpoint.height)) checkpoints.push(entry.checkpoint);
+    } else if (entry.kind === 'final') {
       const at = blocks.findIndex(({ height }) => height === entry.block.height);
       if (at < 0) blocks.push(entry.block);
       else if (!same(blocks[at]!.hash, entry.block.hash)) return null;
       else blocks[at] = { ...blocks[at]!, certificate: blocks[at]!.certificate ?? entry.block.certificate };
       finalView = Math.max(finalView, entry.view);
       votes = votes.filter(({ to }) => to > finalView);
-    } else {
+    } else if (entry.kind === 'vote') {
       const { vote } = entry;
       const meet = votes.filter(({ from, to }) => from <= vote.to && to >= vote.from);
       const twice = (old: OwnVote) => old.kind === vote.kind && old.from === vote.from && old.to === vote.to;
@@ -45,9 +61,25 @@ function twin(before: Twin, entries: readonly LedgerEntry[], skipsMayMeetFinals 
     }
   }
   blocks.sort((a, b) => a.height - b.height);
-  if (blocks.some(({ height }, index) => index > 0 && height !== blocks[index - 1]!.height + 1)) return null;
-  return { blocks, votes, statements, finalView };
+  checkpoints.sort((a, b) => a.height - b.height);
+  // A gap is where neither the block below is kept nor a checkpoint stands in for it.
+  const added = new Set(entries.flatMap((entry) => (entry.kind === 'final' ? [entry.block.height] : [])));
+  const held = new Set(blocks.map(({ height }) => height));
+  const stands = new Set(checkpoints.map(({ height }) => height));
+  const [low, high] = [blocks[0]?.height ?? 0, blocks.at(-1)?.height ?? 0];
+  for (const height of added) {
+    if (low < height && !held.has(height - 1) && !stands.has(height - 1)) return null;
+    if (high > height && !held.has(height + 1)) return null;
+  }
+  if (added.size > 0) blocks = blocks.filter(({ height }) => height > (checkpoints.at(-2)?.height ?? 0));
+  return { checkpoints, blocks, votes, statements, finalView };
 }
+
+/** What a start reads of it. */
+const loaded = ({ checkpoints, blocks, votes, statements }: Kept): Omit<LedgerContent, 'whole'> => {
+  const checkpoint = checkpoints.at(-1) ?? null;
+  return { checkpoint, blocks: blocks.filter(({ height }) => height > (checkpoint?.height ?? 0)), votes, statements };
+};
 
 const payload = fc.uint8Array({ minLength: 1, maxLength: 1, max: 3 });
 const vote: fc.Arbitrary<LedgerEntry> = fc
@@ -80,7 +112,10 @@ const final: fc.Arbitrary<LedgerEntry> = fc
 const statement: fc.Arbitrary<LedgerEntry> = fc
   .record({ round: fc.nat(9), payload })
   .map(({ round, payload }) => ({ kind: 'statement', statement: { round, kind: 'ORDER', payload } }));
-const batches = fc.array(fc.array(fc.oneof(vote, final, statement), { maxLength: 4 }), { maxLength: 8 });
+const checkpoint: fc.Arbitrary<LedgerEntry> = fc
+  .integer({ min: 1, max: 6 })
+  .map((height) => ({ kind: 'checkpoint', checkpoint: { height, state: new Uint8Array([height]) } }));
+const batches = fc.array(fc.array(fc.oneof(vote, final, statement, checkpoint), { maxLength: 4 }), { maxLength: 8 });
 
 /** Plays the batches on both; the first batch on which they differ, if any. */
 function firstDifference(all: LedgerEntry[][], judge: typeof twin): number | null {
@@ -88,7 +123,7 @@ function firstDifference(all: LedgerEntry[][], judge: typeof twin): number | nul
   const open = () => openLedger(join(folder, 'ledger.sqlite'), identity, openVoteCounter(join(folder, 'votes')));
   let ledger = open();
   try {
-    let expected: Twin = { blocks: [], votes: [], statements: [], finalView: -1 };
+    let expected = NOTHING;
     for (const [index, batch] of all.entries()) {
       const next = judge(expected, batch);
       let refused = false;
@@ -104,8 +139,7 @@ function firstDifference(all: LedgerEntry[][], judge: typeof twin): number | nul
         ledger = open();
       }
       try {
-        const { blocks, votes, statements } = expected;
-        expect(ledger.load()).toMatchObject({ blocks, votes, statements });
+        expect(ledger.load()).toMatchObject(loaded(expected));
       } catch {
         return index;
       }

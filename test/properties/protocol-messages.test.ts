@@ -96,6 +96,16 @@ const plain = fc.oneof(
     to: whole(2 ** 16),
     height: whole(2 ** 31 - 1),
     asked_ms: whole(2 ** 48),
+    offset: whole(2 ** 22),
+  }),
+  fc.record({
+    type: fc.constant('STATE' as const),
+    to: whole(2 ** 16),
+    height: whole(2 ** 31 - 1),
+    asked_ms: whole(2 ** 48),
+    offset: whole(2 ** 22),
+    total: whole(2 ** 22, 1),
+    part: fc.uint8Array({ maxLength: 40 }),
   }),
 );
 const unsigned = (body: fc.Arbitrary<Body>): fc.Arbitrary<Unsigned> =>
@@ -233,7 +243,7 @@ test.each<[string, Uint8Array, Refusal | 'accept', number?]>([
   ['a message that is too long', new Uint8Array(MESSAGE_MAX_BYTES + 1), 'over-size'],
   ['another version', with_(order, 0, 2), 'foreign'],
   ['another neighbourhood', toWire({ ...order, payload: payloadOf(order, stranger.tag) }), 'foreign'],
-  ['a type that does not exist', with_(order, 1, 8), 'out-of-range'],
+  ['a type that does not exist', with_(order, 1, TYPES.length), 'out-of-range'],
   [
     'a node that does not exist',
     encode([payloadOf({ ...order, sender: 9 }, registry.tag), order.signature]),

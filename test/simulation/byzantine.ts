@@ -4,6 +4,7 @@
  */
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
+import { checkpointOf } from '../../firmware/protocol/checkpoint.ts';
 import type { Block, Body, Header, Order, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { leaderOf, roundOfView } from '../../firmware/protocol/round.ts';
 import { headerOf } from '../../firmware/protocol/schedule.ts';
@@ -23,6 +24,7 @@ export const LIES = [
   'omit-order', // a SEAL without one of the orders
   'wrong-lambda', // a header that claims one more than it is worth
   'double-statement', // other orders and METERs to each half
+  'wrong-checkpoint', // a day's first SEAL that names another state
 ] as const;
 export type Lie = (typeof LIES)[number];
 
@@ -137,7 +139,8 @@ export function makeLiar(
           if (body.type !== 'PROPOSE' || body.kind === 'SCHEDULE' || chain.sealRound === message.round)
             return [{ message }];
           const carried = sealable(state.pool, chain, message.round, state.registry);
-          return [{ message: { ...message, body: sealBlock(chain.tip, carried) } }];
+          const checkpoint = checkpointOf(chain, 'SEAL', message.round, state.registry, state.hash);
+          return [{ message: { ...message, body: sealBlock(chain.tip, carried, checkpoint) } }];
         }
         case 'double-vote': {
           if (body.type !== 'VOTE' || body.kind === 'skip') return [{ message }];
@@ -168,6 +171,9 @@ export function makeLiar(
         case 'wrong-lambda':
           if (body.type !== 'HEADER') return [{ message }];
           return [{ message: { ...message, body: { ...body, lambda: body.lambda + 1 } } }];
+        case 'wrong-checkpoint':
+          if (body.type !== 'PROPOSE' || body.checkpoint === '') return [{ message }];
+          return [{ message: { ...message, body: { ...body, checkpoint: body.parent } } }];
         case 'double-statement': {
           if (body.type !== 'ORDER' && body.type !== 'METER') return [{ message }];
           const others_: Unsigned[] =

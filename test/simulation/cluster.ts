@@ -9,6 +9,7 @@ import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instan
 import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
+import { partOf } from '../../firmware/protocol/consensus/catch-up.ts';
 import {
   type Block,
   type Body,
@@ -39,6 +40,8 @@ export interface ClusterOptions {
   readonly nodes: number;
   readonly seed: number;
   readonly faults?: readonly Fault[];
+  /** The first round to be decided; a day begins with every 288th. */
+  readonly firstRound?: number;
   /** One storm without end instead of storms and calms. */
   readonly steady?: boolean;
   /** What malicious nodes choose from; everything unless given. */
@@ -129,7 +132,7 @@ export class Cluster {
     const { faults: kinds = [], steady = false, lies: menu = LIES, seed, nodes: n } = options;
     this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, lies: menu, seed, n, hours });
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
-    this.now_ms = (FIRST_ROUND - 1) * hours.round_ms;
+    this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
     this.nodes = neighbourhood.nodes.map(({ name }, index) => ({
       index,
       name,
@@ -201,10 +204,12 @@ export class Cluster {
     const { core, registry } = this;
     node.state = core.makeState(registry, node.index, sha256, this.audit);
     const { votes, statements } = node.disk.load();
-    const blocks = node.disk.blocks.map(({ id }) => this.blockOf(id));
+    const { checkpoint } = node.disk;
+    const blocks = node.disk.above(checkpoint?.height ?? 0).map(({ id }) => this.blockOf(id));
     const own = votes.map(({ payload }) => this.reopen(payload) as Signed<Vote>);
     core.restore(
       node.state,
+      checkpoint?.state ?? null,
       blocks,
       own.map(({ view, body }) => ({ from: view, vote: body })),
     );
@@ -343,9 +348,21 @@ export class Cluster {
     return block;
   }
 
-  private serve(node: SimNode, { to, height, asked_ms }: NonNullable<Outcome['serve']>): void {
+  private serve(node: SimNode, { to, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void {
     if (node.liar) return;
-    const page = node.disk.blocks.slice(height, height + PAGE_BLOCKS);
+    const reply = (body: Body): void =>
+      this.broadcast(
+        node.index,
+        this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }),
+      );
+    const page = offset > 0 ? [] : node.disk.above(height, PAGE_BLOCKS);
+    const { checkpoint } = node.disk;
+    if (page.length === 0 && checkpoint !== null && (offset > 0 || checkpoint.height > height)) {
+      const from = checkpoint.height === height ? offset : 0;
+      const { state } = checkpoint;
+      const part = partOf(state, from);
+      return reply({ type: 'STATE', to, height: checkpoint.height, asked_ms, offset: from, total: state.length, part });
+    }
     const blocks: SyncResponse['blocks'] = page
       .slice(0, page.findLastIndex(({ certified }) => certified) + 1)
       .map(({ id, certified }) => ({
@@ -354,8 +371,7 @@ export class Cluster {
       }));
     const pending = page.length === blocks.length ? this.core.pendingOf(node.state) : [];
     if (blocks.length === 0 && pending.length === 0) return;
-    const body: SyncResponse = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending };
-    this.broadcast(node.index, this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }));
+    reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
   }
 
   private broadcast(from: number, message: Signed, to?: readonly number[]): void {

@@ -23,6 +23,7 @@ export interface Mutant {
     readonly seed: number;
     readonly faults: readonly Fault[];
     readonly steady?: boolean;
+    readonly firstRound?: number;
     readonly lies?: readonly Lie[];
   };
 }
@@ -180,6 +181,21 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: ['I6'],
     run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], lies: ['wrong-lambda'], steady: true },
+  },
+  {
+    name: 'no-name',
+    meaning: 'the state that a SEAL names is not compared with the chain',
+    patches: [{ file: 'block.ts', find: 'if (body.checkpoint !== checkpointOf(', replace: "if ('' > checkpointOf(" }],
+    caughtBy: ['I6'],
+    run: {
+      nodes: 4,
+      rounds: 6,
+      seed: 1,
+      firstRound: 1149,
+      faults: ['byzantine'],
+      lies: ['wrong-checkpoint'],
+      steady: true,
+    },
   },
   {
     name: 'second-schedule',

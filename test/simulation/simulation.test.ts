@@ -24,6 +24,10 @@ describe('invariants', () => {
       holds({ nodes: 4, rounds: 20, seed, faults: ['byzantine', 'adversary', 'crash'], steady: true });
   });
 
+  test('hold where a day begins, with restarts from the checkpoint that is made there', () => {
+    for (let seed = 1; seed <= 8; seed++) holds({ nodes: 4, rounds: 24, seed, firstRound: 1146, faults: FAULTS });
+  });
+
   test('hold at a fresh seed', () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     console.log(`fresh seed: npm run simulate -- --nodes 7 --rounds 24 --seed ${seed}`);

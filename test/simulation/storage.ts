@@ -2,7 +2,7 @@
  * A node's ledger in memory. `append` keeps all of its entries or none, like the device's; a disk that does not sync
  * loses its last writes at a crash, and a tail may be torn off (protocol.md 2.8).
  */
-import type { LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
+import type { Checkpoint, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
 
 /** A final block by id; `certified` where FINAL votes of a quorum stand behind it directly. */
@@ -18,8 +18,9 @@ const ROUNDS_KEPT = 64;
 const UNSYNCED_VOTES = 8;
 
 export class Disk {
-  /** In order of height, from 1. */
-  readonly blocks: KeptBlock[] = [];
+  /** By height. Those below the last checkpoint but one are pruned. */
+  readonly blocks = new Map<number, KeptBlock>();
+  readonly checkpoints: Checkpoint[] = [];
   private votes: OwnVote[] = [];
   private statements: OwnStatement[] = [];
   /** The device's fact of the same name: see createRuntime. */
@@ -39,9 +40,13 @@ export class Disk {
         if (this.statements.length > 0 && this.statements[0].round < round - ROUNDS_KEPT)
           this.statements = this.statements.filter((kept) => kept.round >= round - ROUNDS_KEPT / 2);
         this.statements.push(entry.statement);
-      } else {
-        const { hash, certificate } = entry.block;
-        this.blocks[entry.block.height - 1] = { id: toHex(hash), certified: certificate !== null };
+      } else if (entry.kind === 'checkpoint') {
+        this.checkpoints.push(entry.checkpoint);
+        const horizon = this.checkpoints.at(-2)?.height ?? 0;
+        for (const height of this.blocks.keys()) if (height <= horizon) this.blocks.delete(height);
+      } else if (entry.kind === 'final') {
+        const { height, hash, certificate } = entry.block;
+        this.blocks.set(height, { id: toHex(hash), certified: certificate !== null });
       }
     }
   }
@@ -59,6 +64,20 @@ export class Disk {
   /** The last votes are gone, as after a torn page or a restored backup. */
   loseTail(votes: number): void {
     this.votes.length = Math.max(0, this.votes.length - votes);
+  }
+
+  get checkpoint(): Checkpoint | null {
+    return this.checkpoints.at(-1) ?? null;
+  }
+
+  /** The blocks that follow a height, up to so many. */
+  above(height: number, most = Number.POSITIVE_INFINITY): KeptBlock[] {
+    const page: KeptBlock[] = [];
+    for (let block = this.blocks.get(height + 1); block !== undefined && page.length < most; ) {
+      page.push(block);
+      block = this.blocks.get(height + 1 + page.length);
+    }
+    return page;
   }
 
   load(): { readonly votes: readonly OwnVote[]; readonly statements: readonly OwnStatement[] } {

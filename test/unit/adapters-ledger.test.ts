@@ -252,7 +252,7 @@ test('small facts are remembered', () => {
 });
 
 describe('whose ledger it is', () => {
-  test('another node, another neighbourhood, a newer version, another program, and two processes at once', () => {
+  test('another node, another neighbourhood, another version, another program, and two processes at once', () => {
     const ledger = open();
     ledger.append([block(1)]);
     expect(codeOf(open)).toBe('in-use');
@@ -268,10 +268,12 @@ describe('whose ledger it is', () => {
     expect(codeOf(() => openLedger(join(folder, 'none', 'ledger.sqlite'), identity, counter()))).toBe('unwritable');
 
     const db = new Database(file);
-    db.pragma('user_version = 2');
+    db.pragma('user_version = 3');
     expect(codeOf(open)).toBe('newer');
     expect(codeOf(() => readLedger(file))).toBe('newer');
     db.pragma('user_version = 1');
+    expect(codeOf(open)).toBe('older');
+    db.pragma('user_version = 2');
     db.pragma('application_id = 0');
     expect(codeOf(open)).toBe('not-a-ledger');
     db.pragma('application_id = 1346716244');
@@ -331,7 +333,7 @@ describe('damage', () => {
     expect(readFileSync(aside)).toEqual(damaged);
     expect(existsSync(file)).toBe(false);
     const fresh = open();
-    expect(fresh.load()).toEqual({ blocks: [], votes: [], statements: [], whole: false });
+    expect(fresh.load()).toEqual({ checkpoint: null, blocks: [], votes: [], statements: [], whole: false });
     fresh.close();
     expect(readdirSync(folder)).toContain('ledger.sqlite');
   });

@@ -28,7 +28,7 @@ function played(rounds: number, options: { terminated?: number } = {}) {
     play.until(0);
   }
   const chronicle = emptyChronicle();
-  for (const { block, state, votes } of play.player(0).finals) record(chronicle, block, state, votes);
+  for (const final of play.player(0).finals) record(chronicle, final, play.registry);
   return { play, chronicle };
 }
 
@@ -97,8 +97,10 @@ test('a settlement that loses a joule is noticed, however many rows ago', () => 
   const { block, state, votes } = play.player(0).finals.find(({ state: { settled } }) => settled.length > 0)!;
   const row: SettlementRow = { round: 1, rounds: 1, node: 1, order: null, ordered_J: 0, allocated_J: 0, metered_J: 0 };
   const seal = { ...block, body: { ...block.body, carried: [] } };
-  record(chronicle, seal, { ...state, settled: [{ ...row, metered_J: 1 }] }, votes);
-  for (let i = 0; i < 50; i++) record(chronicle, seal, { ...state, settled: new Array(100).fill(row) }, votes);
+  const settle = (settled: SettlementRow[]): void =>
+    record(chronicle, { block: seal, before: state, state: { ...state, settled }, votes }, play.registry);
+  settle([{ ...row, metered_J: 1 }]);
+  for (let i = 0; i < 50; i++) settle(new Array(100).fill(row));
   expect(chronicle.settlement.length).toBeLessThanOrEqual(4096);
   expect(unbalanced(chronicle, play.registry)).toHaveLength(1);
   expect(unbalanced(chronicle, play.registry)[0]).toMatch(/^cp2: /);
@@ -111,7 +113,12 @@ test('what is kept for display does not grow for ever', () => {
   for (let i = 0; i < 5000; i++) {
     const carried = [{ ...order, id: `${i}` }] as typeof block.body.carried;
     const pending = [{ order: carried[0] as never, age: 0, remaining_W: 1 }];
-    record(chronicle, { ...block, body: { ...block.body, carried } }, { ...state, pending, settled: [] }, votes);
+    const seal = { ...block, body: { ...block.body, carried } };
+    record(
+      chronicle,
+      { block: seal, before: chronicle.state ?? state, state: { ...state, pending, settled: [] }, votes },
+      play.registry,
+    );
   }
   expect(chronicle.orders.size).toBeLessThanOrEqual(4096);
   expect(chronicle.blocks.length).toBeLessThanOrEqual(4096);

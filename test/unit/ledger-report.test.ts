@@ -25,7 +25,8 @@ play.wish(1, { side: 'sell', power_W: 11_000 });
 play.rounds(4);
 const { registry } = play;
 const blocks = play.player(0).ledger.blocks;
-const fault = (rows: readonly FinalBlock[], verify = true): string | null => replay(registry, rows, verify).fault;
+const fault = (rows: readonly FinalBlock[], verify = true): string | null =>
+  replay(registry, { checkpoints: [], blocks: rows }, verify).fault;
 const change = (at: number, row: Partial<FinalBlock>): FinalBlock[] => blocks.with(at, { ...blocks[at], ...row });
 const flip = (bytes: Uint8Array, at: number, bit: number): Uint8Array =>
   Uint8Array.from(bytes, (byte, i) => (i === at ? byte ^ (1 << bit) : byte));

@@ -7,13 +7,16 @@ import { createSigner, createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate, type Gate } from '../../firmware/adapters/gate.ts';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type {
+  Account,
   Bus,
+  Checkpoint,
   Clock,
   FinalBlock,
   Ledger,
   LedgerEntry,
   OwnStatement,
   OwnVote,
+  Past,
   Signer,
 } from '../../firmware/ports.ts';
 import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
@@ -30,7 +33,7 @@ import {
 } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
-import type { Note, NoteCode, Outcome, ProtocolState } from '../../firmware/protocol/state.ts';
+import type { FinalStep, Note, NoteCode, ProtocolState } from '../../firmware/protocol/state.ts';
 import type { OrderWish } from '../../firmware/protocol/step.ts';
 import { createRuntime, type Runtime } from '../../firmware/runtime.ts';
 import { millis, unixMillis } from '../../hal/units.ts';
@@ -122,28 +125,49 @@ export class MemoryLedger implements Ledger {
   blocks: FinalBlock[] = [];
   votes: OwnVote[] = [];
   statements: OwnStatement[] = [];
+  checkpoints: Checkpoint[] = [];
+  accounts: Account[] = [];
+  /** Set to false by whoever takes votes out of it. */
+  whole = true;
   readonly facts = new Map<string, string>();
   tell: (entry: LedgerEntry) => void = () => undefined;
   append(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       if (entry.kind === 'vote') this.votes.push(entry.vote);
       else if (entry.kind === 'final') this.blocks.push(entry.block);
+      else if (entry.kind === 'checkpoint') this.checkpoints.push(entry.checkpoint);
+      else if (entry.kind === 'account') this.accounts.push(entry.account);
       else this.statements.push(entry.statement);
       this.tell(entry);
     }
+    const horizon = this.checkpoints.at(-2)?.height ?? 0;
+    this.blocks = this.blocks.filter(({ height }) => height > horizon);
   }
-  /** Set to false by whoever takes votes out of it. */
-  whole = true;
+  checkpoint = (): Checkpoint | null => this.checkpoints.at(-1) ?? null;
   load = () => ({
-    blocks: [...this.blocks],
+    checkpoint: this.checkpoint(),
+    blocks: this.blocks.filter(({ height }) => height > (this.checkpoint()?.height ?? 0)),
     votes: [...this.votes],
     statements: [...this.statements],
     whole: this.whole,
   });
+  past(height: number): Past {
+    const accounts = this.accounts.filter((account) => account.height <= height);
+    const sum = (of: (account: Account) => number): number => accounts.reduce((total, each) => total + of(each), 0);
+    return {
+      rounds: sum(({ rounds }) => rounds),
+      committed: sum(({ committed }) => committed),
+      ordered_J: sum(({ ordered_J }) => ordered_J),
+      allocated_J: sum(({ allocated_J }) => allocated_J),
+      metered_J: sum(({ metered_J }) => metered_J),
+      own: accounts.map(({ own }) => own),
+    };
+  }
   blocksAbove(height: number, maxBytes: number): FinalBlock[] {
     let left = maxBytes;
     const page: FinalBlock[] = [];
     for (const block of this.blocks.filter((other) => other.height > height)) {
+      if (block.height !== height + 1 + page.length) break;
       left -= block.message.length + (block.certificate?.length ?? 0);
       if (left < 0 && page.length > 0) break;
       page.push(block);
@@ -164,7 +188,8 @@ export interface Player {
   runtime: Runtime;
   alive: boolean;
   readonly plans: Plan[];
-  readonly finals: Outcome['finals'][number][];
+  readonly finals: FinalStep[];
+  readonly pasts: Past[];
   /** Everything it published, as the others got it. */
   readonly said: Signed[];
   /** Registers, and where its last statement left them. */
@@ -257,8 +282,8 @@ export class Neighbours {
   /** Starts it again from its ledger (or from another one). */
   restart(index: number, ledger = this.players[index].ledger): void {
     if (this.players[index].alive) this.kill(index);
-    const { name, plans, finals, said, meter, told } = this.players[index];
-    this.players[index] = { ...this.enter(index, name, ledger), plans, finals, said, meter, told };
+    const { name, plans, finals, pasts, said, meter, told } = this.players[index];
+    this.players[index] = { ...this.enter(index, name, ledger), plans, finals, pasts, said, meter, told };
     this.players[index].runtime.start();
   }
 
@@ -313,6 +338,7 @@ export class Neighbours {
       alive: true,
       plans: [],
       finals: [],
+      pasts: [],
       said: [],
       meter: { imported_Wh: 50_000, exported_Wh: 900 },
       told: { imported_Wh: 50_000, exported_Wh: 900 },
@@ -330,6 +356,7 @@ export class Neighbours {
         },
         {
           plan: (plan) => this.players[index].plans.push(plan),
+          past: (past) => this.players[index].pasts.push(past),
           final: (final) => this.players[index].finals.push(final),
           note: (note) => this.notes.push({ at_ms: this.clock.time, node: name, note }),
         },

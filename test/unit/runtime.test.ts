@@ -191,14 +191,14 @@ test('presence is informal: known names only, nonsense is not alive, a lost brok
 });
 
 /** What node 0 answers to "what follows this height?" from node 1. */
-function ask(play: Neighbours, height: number): SyncResponse | undefined {
+function ask(play: Neighbours, height: number, offset = 0): SyncResponse | undefined {
   const before = play.player(0).said.length;
   const request = play.sign({
     epoch: 0,
     round: play.deciding,
     view: 0,
     sender: 1,
-    body: { type: 'SYNC_REQ', to: 0, height, asked_ms: play.clock.time },
+    body: { type: 'SYNC_REQ', to: 0, height, asked_ms: play.clock.time, offset },
   });
   play.hear(0, TOPIC, toWire(request));
   return play

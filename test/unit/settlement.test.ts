@@ -8,6 +8,7 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { emptyChronicle, record, unbalanced } from '../../firmware/chronicle.ts';
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
+import { checkpointOf } from '../../firmware/protocol/checkpoint.ts';
 import type { MeterStatement, Signed, Site } from '../../firmware/protocol/messages.ts';
 import { planOf } from '../../firmware/protocol/plan.ts';
 import { firstView } from '../../firmware/protocol/round.ts';
@@ -146,7 +147,11 @@ function chainOf(moves: readonly (readonly Move[])[], meddle: (state: ChainState
       { type: 'SITE', takenAt_ms: 0, imported_Wh: 60 * i, exported_Wh: 0, power_W: 1 },
       { round },
     );
-    const body = sealBlock(chain.tip, { orders: [], site, meters: said });
+    const body = sealBlock(
+      chain.tip,
+      { orders: [], site, meters: said },
+      checkpointOf(chain, 'SEAL', round, registry, sha256),
+    );
     const block = sign(2, body, { round, view: firstView(round, 'SEAL') });
     const next = applyBlock(chain, block, registry, sha256);
     if (isRefusal(next)) throw new Error(`${next.code}, ${next.detail}`);
@@ -156,8 +161,8 @@ function chainOf(moves: readonly (readonly Move[])[], meddle: (state: ChainState
       const start_Wh = back ? to.importedBefore_Wh - to.exportedBefore_Wh : from.imported_Wh - from.exported_Wh;
       moved_Wh[sender] += to.imported_Wh - to.exported_Wh - start_Wh;
     }
+    record(chronicle, { block, before: chain, state: meddle(next), votes: 3 }, registry);
     chain = next;
-    record(chronicle, block, meddle(next), 3);
   });
   return { chronicle, moved_Wh };
 }

@@ -4,6 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
+import type { ChainState } from '../../firmware/protocol/chain.ts';
+import { checkpointOf, encodeState } from '../../firmware/protocol/checkpoint.ts';
 import {
   type Body,
   payloadOf,
@@ -56,7 +58,7 @@ const meter = sign(
 );
 const seal = sign(
   2,
-  { type: 'PROPOSE', kind: 'SEAL', parent: registry.genesis, carried: [order, site, meter] },
+  { type: 'PROPOSE', kind: 'SEAL', parent: registry.genesis, carried: [order, site, meter], checkpoint: '' },
   { view: 15_000 },
 );
 const header = sign(3, {
@@ -71,12 +73,45 @@ const header = sign(3, {
     shares: [{ buy_ppm: [1_000_000, 0, 0], sell_ppm: [0, 250_000, 750_000] }],
   },
 });
-const schedule = sign(3, { type: 'PROPOSE', kind: 'SCHEDULE', parent: seal.id, carried: [header] }, { view: 15_004 });
-const carry = sign(0, { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [] }, { view: 15_005 });
+const schedule = sign(
+  3,
+  { type: 'PROPOSE', kind: 'SCHEDULE', parent: seal.id, carried: [header], checkpoint: '' },
+  { view: 15_004 },
+);
+const carry = sign(
+  0,
+  { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [], checkpoint: '' },
+  { view: 15_005 },
+);
+/** A state small enough to read, and the SEAL of the next day on it. */
+const state: ChainState = {
+  tip: carry.id,
+  height: 3,
+  sealRound: 1000,
+  seal: seal.id,
+  instance: null,
+  scheduleRound: 1000,
+  schedule: schedule.id,
+  pending: [{ order, age: 1, remaining_W: 5620 }],
+  rounds: [
+    { round: 999, buy_W: 0, sell_W: 0, placed_W: 0, committed: false, scheduled_W: 0, theta_W: -1500, load_W: -2880 },
+    { round: 1000, buy_W: 7000, sell_W: 0, placed_W: 7000, committed: true, scheduled_W: 1380 },
+  ],
+  allocations: [{ round: 1000, node: 0, order: order.id, ordered_W: 7000, allocated_W: 1380 }],
+  registers: [null, { round: 998, imported_Wh: 50_583, exported_Wh: 7 }, null, null, null],
+  site: { round: 1000, imported_Wh: 1_005_000, exported_Wh: 12 },
+  settled: [],
+};
+const checkpoint = checkpointOf(state, 'SEAL', 1152, registry, sha256);
+const dawn = sign(
+  2,
+  { type: 'PROPOSE', kind: 'SEAL', parent: carry.id, carried: [], checkpoint },
+  { round: 1152, view: 17_280 },
+);
 const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
 const final = sign(1, { type: 'VOTE', kind: 'final', to: 15_000, block: seal.id }, { view: 15_000 });
 const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 15_003, block: '' }, { view: 15_001 });
-const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000 });
+const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000, offset: 0 });
 const page = sign(2, {
   type: 'SYNC_RES',
   to: 0,
@@ -88,6 +123,15 @@ const page = sign(2, {
 
 const rival = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: schedule.id }, { view: 15_000 });
 const evidence = sign(2, { type: 'EVIDENCE', first: notarize, second: rival });
+const part = sign(2, {
+  type: 'STATE',
+  to: 0,
+  height: 576,
+  asked_ms: 300_124_000,
+  offset: 65_536,
+  total: 65_539,
+  part: Uint8Array.of(1, 2, 3),
+});
 
 export const messages = {
   order,
@@ -97,12 +141,14 @@ export const messages = {
   seal,
   schedule,
   carry,
+  dawn,
   notarize,
   final,
   skip,
   request,
   page,
   evidence,
+  part,
 };
 
 /** Fields as JSON; messages inside messages stand as their id, whole numbers beyond 2^53 as text. */
@@ -113,9 +159,11 @@ const readable = (message: Unsigned): unknown =>
       (_key, value) =>
         typeof value === 'bigint'
           ? `${value}`
-          : value?.payload instanceof Uint8Array || value?.signature
-            ? { message: value.id }
-            : value,
+          : value instanceof Uint8Array
+            ? hex(value)
+            : value?.payload instanceof Uint8Array || value?.signature
+              ? { message: value.id }
+              : value,
     ),
   );
 
@@ -125,6 +173,7 @@ export const vectors = () => ({
   genesis: registry.genesis,
   tag: hex(registry.tag),
   publicKeys: registry.publicKeys.map(hex),
+  checkpoint: { bytes: hex(encodeState(state, registry, sha256)), hash: checkpoint },
   messages: Object.entries(messages).map(([name, message]) => ({
     name,
     fields: readable(message),

@@ -6,6 +6,7 @@
 
 import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
+import { checkpointOf, encodeState } from '../checkpoint.ts';
 import { fromHex } from '../codec.ts';
 import { offenceOf } from '../evidence.ts';
 import {
@@ -21,6 +22,7 @@ import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
+import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf, votesBy } from './votes.ts';
@@ -37,7 +39,7 @@ export function accuse(state: ProtocolState, first: Signed, second: Signed): voi
   const { sender } = first;
   if (sender === state.self || state.evidence.has(sender) || state.accusations.has(sender)) return;
   if (offenceOf(first, second) === null) return;
-  if (first.payload.length + second.payload.length > MESSAGE_MAX_BYTES / 2) return; // two large SEALs would not fit
+  if (2 * (first.payload.length + second.payload.length) > MESSAGE_MAX_BYTES) return; // two large SEALs would not fit
   const turn = state.registry.leaders.indexOf(state.self) + 1;
   const at_ms = state.now_ms + Math.floor((turn * state.hours.delta_ms) / 2);
   state.accusations.set(sender, { first, second, at_ms });
@@ -244,6 +246,11 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
     each.final = true;
     each.notarized = true;
     const block = each.block as Signed<Block>;
+    const { state: before } = each.parent as BlockNode;
+    if (block.body.checkpoint !== '') {
+      const checkpoint = { height: before.height, state: encodeState(before, state.registry, state.hash) };
+      out.persist.push({ kind: 'checkpoint', checkpoint });
+    }
     out.persist.push({
       kind: 'final',
       block: {
@@ -255,7 +262,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
       },
       view: each.view,
     });
-    out.finals.push({ block, state: each.state, votes: votes.length });
+    out.finals.push({ block, before, state: each.state, votes: votes.length });
     settleFinal(state, each, out);
   }
   state.finalNode = node;
@@ -373,11 +380,12 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
   if (done) {
     // Rule 5. A short wait: mostly the FINAL votes are already on their way.
     const due = state.now_ms >= viewStart_ms(state) + state.hours.delta_ms;
-    return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [] } : null;
+    return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [], checkpoint: '' } : null;
   }
   if (kindOfView(view) === 'SEAL') {
     const carried = sealable(state.pool, chain, round, registry);
-    return lacksSite(chain, round, carried.site) ? null : sealBlock(chain.tip, carried);
+    if (lacksSite(chain, round, carried.site)) return null;
+    return sealBlock(chain.tip, carried, checkpointOf(chain, 'SEAL', round, registry, state.hash));
   }
   const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state), false) : null;
   return best === null ? null : IMPLEMENT(best.header, tip);
@@ -453,22 +461,10 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
-/** How long a peer has for its answer. */
-const SYNC_DELTAS = 3;
-
 /** Asks one peer after the other, the head meter too, for what follows the last final block. */
 export function requestSync(state: ProtocolState, out: Outcome): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  state.syncAt_ms = state.now_ms + SYNC_DELTAS * state.hours.delta_ms;
   const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
-  state.asked.set(to, state.now_ms);
-  const { height } = state.finalNode.state;
-  out.send.push({
-    epoch: 0,
-    round: state.deciding,
-    view: 0,
-    sender: state.self,
-    body: { type: 'SYNC_REQ', to, height, asked_ms: state.now_ms },
-  });
+  askPeer(state, out, to, state.finalNode.state.height, 0);
 }

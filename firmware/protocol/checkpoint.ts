@@ -1,0 +1,125 @@
+/**
+ * checkpoint: the chain's state in canonical bytes, so that a node can begin there instead of at the first block. The
+ * first SEAL of a UTC day names the hash of the state under it (predicate V), and so its FINAL votes prove those
+ * bytes. A field that ChainState or one of its parts gains does not compile until it is written and read here.
+ */
+import type { Hash } from '../ports.ts';
+import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
+import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
+import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
+import type { Registry } from './registry.ts';
+import { dayOf } from './round.ts';
+import type { Allocation, Registers } from './settlement.ts';
+
+/**
+ * The state as a SEAL finds it. The problem of the last round and what it settled are not part of it: a SEAL poses
+ * the one and settles the other anew.
+ */
+type Resting = Omit<ChainState, 'instance' | 'settled'>;
+
+interface Codec<T> {
+  readonly write: (value: T) => Canonical;
+  /** Only for bytes that a hash vouches for. */
+  readonly read: (value: Canonical) => T;
+}
+
+const plain = <T extends Canonical>(): Codec<T> => ({ write: (value) => value, read: (value) => value as T });
+const whole = plain<number>();
+const flag: Codec<boolean> = { write: (value) => (value ? 1 : 0), read: (value) => value === 1 };
+const id: Codec<string> = { write: fromHex, read: (value) => toHex(value as Uint8Array) };
+const absent: Codec<number | undefined> = {
+  write: (value) => value ?? null,
+  read: (value) => (value === null ? undefined : (value as number)),
+};
+const maybe = <T>({ write, read }: Codec<T>): Codec<T | null> => ({
+  write: (value) => (value === null ? null : write(value)),
+  read: (value) => (value === null ? null : read(value)),
+});
+const list = <T>({ write, read }: Codec<T>): Codec<readonly T[]> => ({
+  write: (values) => values.map(write),
+  read: (values) => (values as readonly Canonical[]).map(read),
+});
+/** A list of the fields in the order in which they stand here. */
+function row<T>(fields: { readonly [K in keyof T]-?: Codec<T[K]> }): Codec<T> {
+  const keys = Object.keys(fields) as (keyof T)[];
+  return {
+    write: (value) => keys.map((key) => fields[key].write(value[key])),
+    read: (values) => {
+      const entries = keys.map((key, at) => [key, fields[key].read((values as readonly Canonical[])[at])]);
+      return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as T;
+    },
+  };
+}
+
+const REGISTERS = row<Registers>({ round: whole, imported_Wh: whole, exported_Wh: whole });
+const ALLOCATION = row<Allocation>({ round: whole, node: whole, order: id, ordered_W: whole, allocated_W: whole });
+const ROUND = row<ChainRound>({
+  round: whole,
+  buy_W: whole,
+  sell_W: whole,
+  placed_W: whole,
+  committed: flag,
+  scheduled_W: whole,
+  theta_W: absent,
+  load_W: absent,
+});
+
+const stateCodec = (registry: Registry, hash: Hash): Codec<Resting> => {
+  const order: Codec<Signed<Order>> = {
+    write: ({ payload, signature }) => [payload, signature],
+    read(pair) {
+      const [payload, signature] = pair as [Uint8Array, Uint8Array];
+      return signed(readPayload(payload, registry.tag, refuseNested), payload, signature, hash) as Signed<Order>;
+    },
+  };
+  return row<Resting>({
+    tip: id,
+    height: whole,
+    sealRound: whole,
+    seal: id,
+    scheduleRound: whole,
+    schedule: id,
+    pending: list(row<PendingEntry>({ order, age: whole, remaining_W: whole })),
+    rounds: list(ROUND),
+    allocations: list(ALLOCATION),
+    registers: list(maybe(REGISTERS)),
+    site: maybe(REGISTERS),
+  });
+};
+
+const refuseNested = (): never => {
+  throw new Error('an order holds no messages');
+};
+
+export const encodeState = (chain: ChainState, registry: Registry, hash: Hash): Uint8Array =>
+  encode(stateCodec(registry, hash).write(chain));
+
+const DOMAIN = new TextEncoder().encode('P2PEBT/1 checkpoint');
+const hashOf = (state: Uint8Array, hash: Hash): string => toHex(hash(concat(DOMAIN, state)));
+
+/** The hash that a block of this kind and round names on this chain; empty unless it is the SEAL that opens a day. */
+export function checkpointOf(
+  chain: ChainState,
+  kind: Block['kind'],
+  round: number,
+  registry: Registry,
+  hash: Hash,
+): string {
+  const { roundTime_s } = registry.neighbourhood;
+  const opens =
+    kind === 'SEAL' && chain.sealRound >= 0 && dayOf(round, roundTime_s) > dayOf(chain.sealRound, roundTime_s);
+  return opens ? hashOf(encodeState(chain, registry, hash), hash) : '';
+}
+
+/** The state in the bytes of a checkpoint, if they are those that this block names; what proves the block, proves them. */
+export function openCheckpoint(
+  state: Uint8Array,
+  block: Signed<Block>,
+  registry: Registry,
+  hash: Hash,
+): ChainState | BlockRefusal {
+  if (block.body.checkpoint !== hashOf(state, hash))
+    return refusal('wrong-checkpoint', 'the block names another state than that of the checkpoint');
+  const chain = stateCodec(registry, hash).read(decode(state));
+  return { ...chain, instance: null, settled: [] };
+}

@@ -1,0 +1,110 @@
+/**
+ * Checkpoints: whatever the state of a chain, its bytes give it back, and only a block that names exactly those bytes
+ * opens them. The arbitrary state is typed field by field: a field that ChainState gains is missing here as in the codec.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
+import type { ChainRound, ChainState, PendingEntry } from '../../firmware/protocol/chain.ts';
+import { genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
+import { checkpointOf, encodeState, openCheckpoint } from '../../firmware/protocol/checkpoint.ts';
+import { toHex } from '../../firmware/protocol/codec.ts';
+import type { Block, Signed } from '../../firmware/protocol/messages.ts';
+import { dayOf } from '../../firmware/protocol/round.ts';
+import type { Allocation, Registers } from '../../firmware/protocol/settlement.ts';
+import { messages, registry, sign } from '../vectors/messages.ts';
+
+type Each<T> = { readonly [K in keyof T]-?: fc.Arbitrary<T[K]> };
+
+const DAY = 288;
+const whole = fc.nat(2 ** 40);
+const power = fc.integer({ min: -(2 ** 40), max: 2 ** 40 });
+const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex);
+const registers = fc.record({ round: whole, imported_Wh: whole, exported_Wh: whole } satisfies Each<Registers>);
+const metered = { theta_W: power, load_W: power };
+const chainRound = fc.record(
+  {
+    ...metered,
+    round: whole,
+    buy_W: whole,
+    sell_W: whole,
+    placed_W: power,
+    committed: fc.boolean(),
+    scheduled_W: power,
+  } satisfies Each<ChainRound>,
+  { requiredKeys: ['round', 'buy_W', 'sell_W', 'placed_W', 'committed', 'scheduled_W'] },
+);
+const allocation = fc.record({
+  round: whole,
+  node: fc.nat(99),
+  order: hash,
+  ordered_W: power,
+  allocated_W: power,
+} satisfies Each<Allocation>);
+const { body } = messages.order;
+const entry = fc.record({
+  order: fc.integer({ min: 1380, max: 11_000 }).map((power_W) => sign(0, { ...body, power_W })),
+  age: fc.nat(12),
+  remaining_W: whole,
+} satisfies Each<PendingEntry>);
+const anyState = fc.record({
+  tip: hash,
+  height: whole,
+  sealRound: fc.nat(2 ** 31 - 2 * DAY),
+  seal: hash,
+  instance: fc.constant(null),
+  scheduleRound: whole,
+  schedule: hash,
+  pending: fc.array(entry, { maxLength: 3 }),
+  rounds: fc.array(chainRound, { maxLength: 4 }),
+  allocations: fc.array(allocation, { maxLength: 4 }),
+  registers: fc.array(fc.option(registers), { maxLength: 5 }),
+  site: fc.option(registers),
+  settled: fc.constant([]),
+} satisfies Each<ChainState>);
+
+/** The first SEAL of the day after that of the state's last SEAL. */
+const opening = (state: ChainState, checkpoint: string): Signed<Block> => {
+  const round = DAY * (dayOf(state.sealRound, 300) + 1);
+  return sign(2, { type: 'PROPOSE', kind: 'SEAL', parent: state.tip, carried: [], checkpoint }, { round });
+};
+const named = (state: ChainState): Signed<Block> => {
+  const { round } = opening(state, '');
+  return opening(state, checkpointOf(state, 'SEAL', round, registry, sha256));
+};
+
+test('property: from state to bytes to state to the same bytes', () => {
+  fc.assert(
+    fc.property(anyState, (state) => {
+      const bytes = encodeState(state, registry, sha256);
+      const opened = openCheckpoint(bytes, named(state), registry, sha256);
+      expect(opened).toEqual(state);
+      expect(encodeState(opened as ChainState, registry, sha256)).toEqual(bytes);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('property: one flipped bit, and no block vouches for the bytes', () => {
+  fc.assert(
+    fc.property(anyState, fc.nat(), fc.nat(7), (state, place, bit) => {
+      const bytes = encodeState(state, registry, sha256);
+      bytes[place % bytes.length] ^= 1 << bit;
+      const opened = openCheckpoint(bytes, named(state), registry, sha256);
+      expect(isRefusal(opened) && opened.code).toBe('wrong-checkpoint');
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('only the first SEAL of a day names a state, and never that of the neighbourhood itself', () => {
+  const state = { ...genesisState(registry), sealRound: 4 * DAY + 3 };
+  const names = (kind: Block['kind'], round: number, of: ChainState = state): boolean =>
+    checkpointOf(of, kind, round, registry, sha256) !== '';
+  expect(names('SEAL', 5 * DAY)).toBe(true);
+  expect(names('SEAL', 6 * DAY + 7)).toBe(true); // nothing was sealed in between
+  expect(names('SEAL', 5 * DAY - 1)).toBe(false);
+  expect(names('SEAL', 5 * DAY + 1, { ...state, sealRound: 5 * DAY })).toBe(false);
+  expect(names('SCHEDULE', 5 * DAY)).toBe(false);
+  expect(names('SEAL', 5 * DAY, genesisState(registry))).toBe(false);
+});
