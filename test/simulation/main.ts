@@ -1,11 +1,12 @@
-/** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all [--steady] [--json]`. Exit code 1 on a violation. */
+/** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all [--steady] [--tight] [--json]`. Exit code 1 on a violation. */
 import { parseArgs } from 'node:util';
 import { FAULTS, type Fault } from './faults.ts';
 import { type Line, type Report, type RunOptions, simulate } from './simulate.ts';
 
-const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--json]
+const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--tight] [--json]
   --faults   comma separated: ${FAULTS.join(', ')}
-  --steady   all of them all the time, to measure; without it storms and calms take turns`;
+  --steady   all of them all the time, to measure; without it storms and calms take turns
+  --tight    a connection that carries little more than the households, so that capacity is at stake`;
 
 const { values } = parseArgs({
   options: {
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     faults: { type: 'string', default: 'all' },
     steady: { type: 'boolean', default: false },
+    tight: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -66,6 +68,7 @@ const options: RunOptions = {
   seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole('seed', values.seed, 0),
   faults: faultsOf(values.faults),
   steady: values.steady,
+  sizing: values.tight ? 'tight' : 'wide',
 };
 const report = simulate(options);
 const shrunk = report.violation === null ? null : minimal(options, report);

@@ -23,6 +23,11 @@ describe('invariants', () => {
       holds({ nodes: 4, rounds: 20, seed, faults: ['byzantine', 'adversary', 'crash'], steady: true });
   });
 
+  test('hold where little more than the households fits through the connection, and all want to charge at once', () => {
+    const faults = FAULTS.filter((fault) => fault !== 'head-frozen'); // README.md, "What it has found"
+    for (let seed = 1; seed <= 3; seed++) holds({ nodes: 10, rounds: 24, seed, faults, sizing: 'tight', rule: 'once' });
+  });
+
   test('hold at a fresh seed', () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     console.log(`fresh seed: npm run simulate -- --nodes 7 --rounds 24 --seed ${seed}`);
