@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
-    include: ['test/{unit,properties,compliance,scenarios,simulation,bench,tidy}/**/*.test.ts', 'test/*.test.ts'],
+    include: [
+      'test/{unit,properties,compliance,scenarios,simulation,exploration,bench,tidy}/**/*.test.ts',
+      'test/*.test.ts',
+    ],
     testTimeout: 60_000,
   },
 });

@@ -62,7 +62,7 @@ export function sealable(pool: Pool, chain: ChainState, round: number, registry:
     registers[statement.sender] = registersOf(statement);
     meters.push(statement);
   }
-  return { orders, site: site !== null && refuseSite(site, round, registry) === null ? site : null, meters };
+  return { orders, site: site !== null && refuseSite(site, round, chain, registry) === null ? site : null, meters };
 }
 
 export const sealBlock = (parent: string, carried: Carried, checkpoint: string): Block => ({
@@ -84,9 +84,13 @@ const registersOf = ({ round, body }: Signed<MeterStatement | Site>): Registers 
 const survivors = (chain: ChainState, round: number): PendingEntry[] =>
   chain.pending.filter(({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS);
 
-function refuseSite(site: Signed<Site>, round: number, registry: Registry): string | null {
+/** Registers that have not moved for a whole round are those of a meter that hangs: no reading at all (M13). */
+function refuseSite(site: Signed<Site>, round: number, chain: ChainState, registry: Registry): string | null {
   if (site.sender !== registry.headMeter) return 'not of the head meter';
-  return site.round === round ? null : `of round ${site.round}`;
+  if (site.round !== round) return `of round ${site.round}`;
+  const { imported_Wh, exported_Wh } = site.body;
+  const stands = chain.site?.imported_Wh === imported_Wh && chain.site.exported_Wh === exported_Wh;
+  return stands ? 'registers that stand still' : null;
 }
 
 /** Without a reading, and with the last one too old, no round is sealed: everyone falls back (M13). */
@@ -137,7 +141,7 @@ export function applySeal(
   }
   const site = sites[0] ?? null;
   if (site !== null) {
-    const why = refuseSite(site, round, registry);
+    const why = refuseSite(site, round, chain, registry);
     if (why !== null) return refusal('bad-site', why);
   } else if (lacksSite(chain, round, null)) {
     return refusal('site-missing', 'the head meter has been silent for too long');

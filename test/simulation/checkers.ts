@@ -4,6 +4,7 @@
  */
 
 import { sha256 } from '../../firmware/adapters/sha256.ts';
+import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
 import { breach, type Running } from '../../firmware/protocol/benefit/safety.ts';
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
@@ -17,11 +18,14 @@ import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/
 import { meteredEnergy_J } from '../../firmware/protocol/settlement.ts';
 import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
 import type { Cluster, SimNode, Watch } from './cluster.ts';
+import type { Flow } from './world.ts';
 
 export const INVARIANTS = {
   I1: 'no two final blocks conflict, and each has the FINAL votes of a quorum',
   I2: 'at most one SCHEDULE a round on the chain',
   I3: 'a plan only with a final SCHEDULE of its round, before T_act',
+  I4: 'the site draws no more than its capacity and feeds no more than its limit',
+  I5: 'every connector keeps to its rating, every battery to its size',
   I6: 'every final block holds when recomputed from the chain alone',
   I7: 'no worse schedule, and no order left out, against what more than n-q honest nodes held in time',
   I8: 'no honest node contradicts itself, whatever its restarts',
@@ -75,6 +79,10 @@ export class Checkers implements Partial<Watch> {
   private readonly registers = new Map<number, number>();
   /** Nodes against which a proof is known. */
   readonly convicted = new Set<number>();
+  /** I11: SEALs so far, the problem that the last one poses, and by order the SEAL at which it must run. */
+  private sealsSoFar = 0;
+  private posed: Instance | null = null;
+  private readonly waits = new Map<string, { readonly until: number; readonly round: number }>();
   private readonly planned = new Map<number, Set<number>>();
   /** Of the last rounds: the SEAL's and SCHEDULE's problem, and what was held in time. */
   private readonly schedules = new Map<number, { readonly before: ChainState; readonly block: Signed<Block> }>();
@@ -144,6 +152,7 @@ export class Checkers implements Partial<Watch> {
     const { height } = state;
     const known = this.chain[height - 1];
     const round = block.round;
+    if (height > Math.max(0, ...this.heights.values())) this.caps(block, state);
     this.heights.set(node.index, height);
     if (known !== undefined) {
       if (known.id !== block.id) throw new Violation('I1', round, `two final blocks at height ${height}`);
@@ -164,7 +173,6 @@ export class Checkers implements Partial<Watch> {
     }
     if (block.body.kind === 'SCHEDULE') {
       this.schedules.set(round, { before, block });
-      this.caps(block, before, after);
     }
     const books = ({ settled, allocations, registers }: ChainState): string =>
       JSON.stringify([settled, allocations, registers]);
@@ -193,6 +201,23 @@ export class Checkers implements Partial<Watch> {
       throw new Violation('I3', round, `node ${node.index} got a plan without a FINAL quorum`);
     const nodes = this.planned.get(round) ?? new Set();
     this.planned.set(round, nodes.add(node.index));
+  }
+
+  /** I4 and I5. A limit that the households break with everybody in the fallback is not the trade's fault. */
+  flow(round: number, { power_W, site_W, load_W, stored_Wh }: Flow): void {
+    const { capacity_W, exportLimit_W, nodes } = this.registry.neighbourhood;
+    const fallback_W = nodes.reduce((sum, { safeShare_W }) => sum + safeShare_W, load_W);
+    if (site_W > Math.max(capacity_W, fallback_W))
+      throw new Violation('I4', round, `the site draws ${site_W} W of ${capacity_W} W, households ${load_W} W`);
+    if (-site_W > Math.max(exportLimit_W, -load_W))
+      throw new Violation('I4', round, `the site feeds ${-site_W} W of ${exportLimit_W} W, households ${load_W} W`);
+    power_W.forEach((power, node) => {
+      const { charge_W, discharge_W } = nodes[node].connector ?? { charge_W: 0, discharge_W: 0 };
+      if (power > charge_W || -power > discharge_W)
+        throw new Violation('I5', round, `the connector of node ${node} carries ${power} W`);
+      if (stored_Wh[node] < 0 || stored_Wh[node] > this.cluster().world.battery_Wh)
+        throw new Violation('I5', round, `the battery at node ${node} holds ${Math.round(stored_Wh[node])} Wh`);
+    });
   }
 
   decided(round: number, calmRounds: number): void {
@@ -285,17 +310,27 @@ export class Checkers implements Partial<Watch> {
     }
   }
 
-  /** I11: where everything that must run could have run, it does. */
-  private caps(block: Signed<Block>, before: ChainState, after: ChainState): void {
-    const { instance } = before;
-    if (instance === null) return;
-    const due: Running[] = instance.pending.flatMap((order, index) =>
-      order.remainingWait_rounds === 0 ? [{ index, power_W: order.power_W }] : [],
+  /**
+   * I11, on what the first node that holds the block believes: where everything that must run could have run together,
+   * it does. How often an order was passed over is counted anew: once a SEAL after its own.
+   */
+  private caps(block: Signed<Block>, state: ChainState): void {
+    if (block.body.kind === 'SEAL') {
+      this.sealsSoFar += 1;
+      this.posed = state.instance;
+      for (const { body, id } of block.body.carried)
+        if (body.type === 'ORDER')
+          this.waits.set(id, { until: this.sealsSoFar + body.maxWait_rounds, round: block.round });
+    }
+    if (block.body.kind !== 'SCHEDULE' || this.posed === null) return;
+    const { pending } = this.posed;
+    const due: Running[] = pending.flatMap(({ id, power_W }, index) =>
+      this.sealsSoFar >= (this.waits.get(id)?.until ?? 0) ? [{ index, power_W }] : [],
     );
-    if (breach(instance, due) !== null) return;
-    const left = new Set(after.pending.map(({ order }) => order.id));
+    if (breach(this.posed, due) !== null) return;
+    const left = new Set(state.pending.map(({ order }) => order.id));
     for (const { index } of due) {
-      const { id, node } = instance.pending[index];
+      const { id, node } = pending[index];
       if (left.has(id))
         throw new Violation('I11', block.round, `order ${id.slice(0, 8)} of node ${node} was held back at its cap`);
     }
@@ -305,6 +340,7 @@ export class Checkers implements Partial<Watch> {
     for (const rounds of [this.held, this.seals, this.schedules, this.planned])
       for (const key of rounds.keys()) if (key < round - ROUNDS_KEPT) rounds.delete(key);
     for (const key of this.headers.keys()) if (Number.parseInt(key, 10) < round - ROUNDS_KEPT) this.headers.delete(key);
+    for (const [id, wait] of this.waits) if (wait.round < round - ROUNDS_KEPT) this.waits.delete(id);
     const least = Math.min(...this.cluster().nodes.map(({ state }) => state.finalNode.view)) - VIEWS_KEPT;
     for (const own of this.said_.values()) {
       for (const views of [own.notarized, own.proposed])

@@ -31,10 +31,11 @@ import { type Rule, solve } from '../../firmware/solver/solve.ts';
 import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
 import { type Core, device } from './core.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
-import { neighbourhoodOf } from './neighbourhood.ts';
+import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
 import { Network } from './network.ts';
 import { type Random, randomStream } from './random.ts';
 import { Disk } from './storage.ts';
+import { type Flow, type Registers, World } from './world.ts';
 
 export interface ClusterOptions {
   readonly nodes: number;
@@ -50,6 +51,8 @@ export interface ClusterOptions {
   readonly trouble?: (registry: Registry) => Trouble;
   readonly core?: Core;
   readonly rule?: Rule;
+  /** How much the site's connection can carry. */
+  readonly sizing?: Sizing;
   /** False: disks that lose their last writes at a crash. */
   readonly syncs?: boolean;
   /** True: a node whose tail is lost does not know it (negative control). */
@@ -68,6 +71,8 @@ export interface Watch {
   evidence(node: SimNode, proof: Signed<Evidence>): void;
   crashed(node: SimNode): void;
   restarted(node: SimNode): void;
+  /** What flows from now on, while `round` is being delivered. */
+  flow(round: number, flow: Flow): void;
   /** The deciding interval of `round` is over; the states are still those of its end. */
   decided(round: number, calmRounds: number): void;
 }
@@ -84,10 +89,6 @@ export interface SimNode {
   backAt_ms: number;
   /** The last two: the one being followed and the one to come. */
   plans: Plan[];
-  imported_Wh: number;
-  exported_Wh: number;
-  /** Registers as of its last statement; durable, like the registers themselves. */
-  told: { imported_Wh: number; exported_Wh: number };
 }
 
 const NO_SIGNATURE = new Uint8Array(64);
@@ -101,6 +102,8 @@ const OPEN_TICKS_PER_DELTA = 2;
 const QUIET_TICK_DELTAS = 2;
 const STALE_PER_DELTA = 4;
 const PAGE_BLOCKS = 64;
+/** What a head meter of its class may be wrong by. */
+const HEAD_BIAS_W = -2000;
 
 export class Cluster {
   readonly registry: Registry;
@@ -112,20 +115,22 @@ export class Cluster {
   readonly states = new Map<string, ChainState>();
   private readonly options: ClusterOptions;
   private readonly core: Core;
-  private readonly world: Random;
+  readonly world: World;
+  private readonly people: Random;
   private readonly audit: Audit;
   private readonly solutions = new Map<string, PlanAhead>();
   private readonly blocks = new Map<string, Signed<Block>>();
   private readonly finalVotes = new Map<string, Signed<Vote>[]>();
-  private readonly head_Wh = { imported: 0, exported: 0 };
+  private headSaid: Registers & { readonly power_W: number } = { imported_Wh: 0, exported_Wh: 0, power_W: 0 };
+  private site_W = 0;
   private rounds = 0;
 
   constructor(options: ClusterOptions) {
     this.options = options;
     this.core = options.core ?? device;
-    const neighbourhood = neighbourhoodOf(options.nodes);
+    const neighbourhood = neighbourhoodOf(options.nodes, options.sizing);
     this.registry = this.core.makeRegistry(neighbourhood, sha256);
-    this.world = randomStream(options.seed, 'world');
+    this.people = randomStream(options.seed, 'world');
     this.audit = shared(this.core);
     const lies = randomStream(options.seed, 'lies');
     const { hours } = this.core.makeState(this.registry, 0, sha256);
@@ -133,6 +138,7 @@ export class Cluster {
     this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, lies: menu, seed, n, hours });
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
     this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
+    this.world = new World(neighbourhood, this.people, randomStream(options.seed, 'things'), this.now_ms);
     this.nodes = neighbourhood.nodes.map(({ name }, index) => ({
       index,
       name,
@@ -144,9 +150,6 @@ export class Cluster {
       crash: null,
       backAt_ms: 0,
       plans: [],
-      imported_Wh: 0,
-      exported_Wh: 0,
-      told: { imported_Wh: 0, exported_Wh: 0 },
     }));
   }
 
@@ -170,6 +173,7 @@ export class Cluster {
       const offset = slot * this.network.slot_ms;
       const quiet = offset < hours.orders_ms - delta_ms || offset > hours.act_ms + 4 * delta_ms;
       if (offset % (delta_ms / OPEN_TICKS_PER_DELTA) === 0) {
+        if (offset % (QUIET_TICK_DELTAS * delta_ms) === 0) this.powerFlows(round - 1);
         const every = quiet ? QUIET_TICK_DELTAS * delta_ms : delta_ms;
         if (offset % every === 0 || (!quiet && this.isOpen(round, offset))) this.tickAll();
       }
@@ -180,7 +184,7 @@ export class Cluster {
     this.rounds += 1;
     this.options.watch?.decided?.(round, this.faults.calmRounds);
     this.now_ms = start_ms + hours.round_ms;
-    this.powerFlows(round - 1);
+    this.world.turn(round);
   }
 
   /** Some node is still in a view of the decision that should be under way. */
@@ -213,7 +217,7 @@ export class Cluster {
       blocks,
       own.map(({ view, body }) => ({ from: view, vote: body })),
     );
-    const local_ms = this.now_ms + this.faults.skew_ms(node.index);
+    const local_ms = this.now_ms + this.faults.skew_ms(node.index, this.now_ms);
     const round = decidedAt(local_ms, node.state.hours.round_ms);
     if (lostTail && this.options.forgetful !== true)
       node.disk.memoryFrom_round = Math.max(round, node.state.finalNode.state.scheduleRound) + 1;
@@ -250,7 +254,7 @@ export class Cluster {
   private tick(node: SimNode): void {
     node.ticked_ms = this.now_ms;
     if (node.liar) for (const utterance of node.liar.ticks(node.state)) this.utter(node, utterance);
-    this.feed(node, { kind: 'tick', now_ms: this.now_ms + this.faults.skew_ms(node.index) });
+    this.feed(node, { kind: 'tick', now_ms: this.now_ms + this.faults.skew_ms(node.index, this.now_ms) });
   }
 
   private deliver(node: SimNode, message: Signed): void {
@@ -273,7 +277,7 @@ export class Cluster {
       if (strikes && node.crash?.stage === 'before-persist') return this.dies(node);
       if (outcome.persist.length > 0) node.disk.append(outcome.persist);
       if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
-      for (const unsigned of outcome.send) {
+      for (const [at, unsigned] of outcome.send.entries()) {
         const message = this.sign(unsigned);
         if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
         else {
@@ -281,8 +285,9 @@ export class Cluster {
           this.broadcast(node.index, message);
         }
         queue.push({ kind: 'message', message });
-        if (strikes) return this.dies(node);
+        if (strikes && at >= (node.crash?.sends ?? 0)) return this.dies(node);
       }
+      if (strikes) return this.dies(node);
       if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.index, message);
       for (const final of outcome.finals) {
         this.states.set(final.block.id, final.state);
@@ -387,20 +392,14 @@ export class Cluster {
     }
   }
 
-  /** The delivery round is over: plans have become energy. */
+  /** Contacts follow what their controllers hold for the round that is being delivered. */
   private powerFlows(round: number): void {
-    const { roundTime_s } = this.registry.neighbourhood;
-    let net_W = 90_000 + Math.round(40_000 * Math.sin(round / 20)) + this.world.whole(-2000, 2000);
-    for (const node of this.nodes) {
-      const plan = node.plans.find((each) => each.round === round);
-      if (plan === undefined || plan.direction === 'idle') continue;
-      const power_W = Math.round((plan.power * this.world.whole(900, 1020)) / 1000); // vehicles are not exact
-      const energy_Wh = Math.floor((power_W * roundTime_s) / 3600);
-      if (plan.direction === 'charge') node.imported_Wh += energy_Wh;
-      else node.exported_Wh += energy_Wh;
-      net_W += plan.direction === 'charge' ? power_W : -power_W;
-    }
-    this.head_Wh.imported += Math.floor((net_W * roundTime_s) / 3600);
+    const told = this.nodes.map(({ alive, plans }) =>
+      alive ? (plans.find((plan) => plan.round === round) ?? 'fallback') : 'dead',
+    );
+    const flow = this.world.flow(this.now_ms, told, (node) => this.faults.ailment?.(node, this.now_ms) ?? null);
+    this.site_W = flow.site_W;
+    this.options.watch?.flow?.(round, flow);
   }
 
   private metersReport(): void {
@@ -408,14 +407,20 @@ export class Cluster {
     for (const node of this.nodes) {
       if (!node.alive) continue;
       if (node.index === this.registry.headMeter) {
-        const { imported: imported_Wh, exported: exported_Wh } = this.head_Wh;
-        const reading = { takenAt_ms: this.now_ms, imported_Wh, exported_Wh, power_W: 90_000 };
-        this.feed(node, { kind: 'site', reading });
+        if (this.faults.head === 'absent') continue;
+        if (this.faults.head !== 'frozen') {
+          const bias_W = this.faults.head === 'biased' ? HEAD_BIAS_W : 0;
+          this.headSaid = { ...this.world.read('head'), power_W: this.site_W + bias_W };
+        }
+        this.feed(node, { kind: 'site', reading: { takenAt_ms: this.now_ms, ...this.headSaid } });
         continue;
       }
-      const { imported_Wh, exported_Wh, told } = node;
-      node.told = { imported_Wh, exported_Wh };
-      const before = { importedBefore_Wh: told.imported_Wh, exportedBefore_Wh: told.exported_Wh };
+      const { imported_Wh, exported_Wh } = this.world.read(node.index);
+      const settled = node.state.finalNode.state.registers[node.index];
+      const before = {
+        importedBefore_Wh: settled?.imported_Wh ?? 0,
+        exportedBefore_Wh: settled?.exported_Wh ?? 0,
+      };
       const statement = { ...before, imported_Wh, exported_Wh, mode: 'lease' as const };
       this.feed(node, { kind: 'metered', round: round - 2, statement });
     }
@@ -424,11 +429,12 @@ export class Cluster {
   private peopleWish(): void {
     for (const node of this.nodes) {
       const connector = this.registry.neighbourhood.nodes[node.index].connector;
-      const wishes = this.world.chance(0.6);
-      const sells = this.world.chance(1 / 3);
+      const wishes = this.people.chance(0.6);
+      const sells = this.people.chance(1 / 3);
       if (!node.alive || !connector || !wishes || this.core.hasOpenOrder(node.state)) continue;
       const power_W = sells ? connector.discharge_W : connector.charge_W;
       const side = sells ? 'sell' : 'buy';
+      if (!this.world.mayWish(node.index, side)) continue;
       const wish = { side, price: 20_000, power_W, maxWait_rounds: 2, divisible: false, minimum_W: power_W } as const;
       this.feed(node, { kind: 'wish', wish });
     }

@@ -8,6 +8,7 @@ import type { Hours } from '../../firmware/protocol/round.ts';
 import type { Lie } from './byzantine.ts';
 import type { Weather } from './network.ts';
 import { type Random, randomStream } from './random.ts';
+import type { Ailment } from './world.ts';
 
 export const FAULTS = [
   'loss', // up to half of all messages
@@ -24,6 +25,14 @@ export const FAULTS = [
   'crash', // at any moment, between persist and send too; restart with the whole ledger
   'lost-tail', // restart without the last votes, and knowing it
   'skew', // clocks off by up to 2 s
+  'clock-back', // some clocks step back, by up to a minute, at some moment
+  'broker-restart', // the broker is away for a while; what was on its way is lost, and nodes come back one by one
+  'replay', // the broker says again what was said up to a day ago
+  'head-absent', // no reading of the head meter
+  'head-biased', // it shows too little, by the error of its class
+  'head-frozen', // it repeats its last reading
+  'stuck-relay', // some contacts do not open, some do not close
+  'unplugged', // vehicles leave in mid-round
   'silent', // f nodes say nothing
   'byzantine', // f nodes lie
 ] as const;
@@ -33,6 +42,8 @@ const STORM_ROUNDS = 5;
 const CALM_ROUNDS = 3;
 /** Nodes below the surface of a storm: latency of an ordinary network. */
 const LATENCY_MS = [20, 400] as const;
+/** A day of rounds. */
+const REPLAY_ROUNDS = 288;
 const CENSORED = ['ORDER', 'HEADER', 'PROPOSE', 'VOTE', 'SYNC_RES'] as const;
 
 export interface Crash {
@@ -41,6 +52,8 @@ export interface Crash {
   readonly back_ms: number;
   /** Dies at the first of its obligations after `at_ms`: before it is durable, before it is sent, after so many sends. */
   readonly stage: 'before-persist' | 'before-send' | 'after-send';
+  /** Of the messages that it owes, how many leave before 'after-send' strikes, less one. */
+  readonly sends?: number;
   readonly lostVotes: number;
 }
 
@@ -51,8 +64,14 @@ export interface Trouble extends Weather {
   readonly calmRounds: number;
   begin(index: number, now_ms: number): void;
   lieOf(node: number): Lie | null;
-  skew_ms(node: number): number;
+  skew_ms(node: number, now_ms: number): number;
+  /** What is wrong with a node's contacts or vehicle at this moment. */
+  ailment?(node: number, now_ms: number): Ailment | null;
+  /** What is wrong with the head meter in this round. */
+  readonly head?: HeadTrouble | null;
 }
+
+export type HeadTrouble = 'absent' | 'biased' | 'frozen';
 
 export class Faults implements Trouble {
   /** Kinds at work in this round. */
@@ -78,6 +97,12 @@ export class Faults implements Trouble {
   private censored: string = 'VOTE';
   private loss = 0;
   private storm: readonly Fault[] = [];
+  /** From when each clock is back, and by how much. */
+  private steps: { readonly from_ms: number; readonly back_ms: number }[] = [];
+  /** By node, since when and until when the broker does not serve it. */
+  private away: { readonly from_ms: number; readonly to_ms: number }[] = [];
+  private ailments: (Ailment | null)[] = [];
+  private ails_ms = 0;
   private readonly splits = new Map<string, Uint8Array>();
 
   constructor(options: {
@@ -138,6 +163,7 @@ export class Faults implements Trouble {
     for (let node = 0; node <= n; node++) {
       this.skews[node] = plot.whole(-400, 400) + (this.active.has('skew') ? plot.whole(-1600, 1600) : 0);
     }
+    this.drawThings(now_ms);
     this.crashes = [];
     if (this.active.has('crash') || this.active.has('lost-tail')) {
       const round_ms = this.hours.round_ms;
@@ -147,9 +173,42 @@ export class Faults implements Trouble {
         const at_ms = now_ms + plot.whole(0, this.hours.act_ms);
         const lostVotes = this.active.has('lost-tail') && this.fragile.includes(node) ? plot.whole(1, 8) : 0;
         const stage = (['before-persist', 'before-send', 'after-send'] as const)[plot.whole(0, 2)];
-        this.crashes.push({ node, at_ms, back_ms: at_ms + plot.whole(0, round_ms / 4), stage, lostVotes });
+        const back_ms = at_ms + plot.whole(0, round_ms / 4);
+        this.crashes.push({ node, at_ms, back_ms, stage, sends: plot.whole(0, 2), lostVotes });
       }
     }
+  }
+
+  /** Clocks, the broker, contacts and vehicles. */
+  private drawThings(now_ms: number): void {
+    const { plot, n, active } = this;
+    const { round_ms, delta_ms } = this.hours;
+    const within = (): number => now_ms + plot.whole(0, round_ms);
+    const each = <T>(kind: Fault, draw: () => T, none: T): T[] =>
+      Array.from({ length: n + 1 }, () => (active.has(kind) && plot.chance(0.5) ? draw() : none));
+    this.steps = each('clock-back', () => ({ from_ms: within(), back_ms: plot.whole(0, 60_000) }), {
+      from_ms: Number.POSITIVE_INFINITY,
+      back_ms: 0,
+    });
+    const down_ms = active.has('broker-restart') ? within() : Number.POSITIVE_INFINITY;
+    this.away = Array.from({ length: n + 1 }, () => ({
+      from_ms: down_ms - LATENCY_MS[1],
+      to_ms: down_ms + plot.whole(delta_ms, 10 * delta_ms),
+    }));
+    const stuck = each<Ailment | null>('stuck-relay', () => (plot.chance(0.5) ? 'stuck-open' : 'stuck-closed'), null);
+    const gone = each<Ailment | null>('unplugged', () => 'unplugged', null);
+    this.ailments = stuck.map((ailment, node) => gone[node] ?? ailment);
+    this.ails_ms = within();
+  }
+
+  ailment(node: number, now_ms: number): Ailment | null {
+    return now_ms >= this.ails_ms ? this.ailments[node] : null;
+  }
+
+  get head(): HeadTrouble | null {
+    if (this.active.has('head-absent')) return 'absent';
+    if (this.active.has('head-frozen')) return 'frozen';
+    return this.active.has('head-biased') ? 'biased' : null;
   }
 
   /** The lie of a malicious node for a round. */
@@ -158,8 +217,9 @@ export class Faults implements Trouble {
     return this.lies[this.plot.whole(0, this.lies.length - 1)];
   }
 
-  skew_ms(node: number): number {
-    return this.skews[node];
+  skew_ms(node: number, now_ms: number): number {
+    const { from_ms, back_ms } = this.steps[node];
+    return this.skews[node] - (now_ms >= from_ms ? back_ms : 0);
   }
 
   delays_ms(from: number, to: number, message: Signed, now_ms: number): readonly number[] {
@@ -174,10 +234,15 @@ export class Faults implements Trouble {
     if (active.has('censor-node') && from === this.victim) return [];
     if (active.has('censor-type') && message.body.type === this.censored) return [];
     if (active.has('loss') && network.chance(this.loss)) return [];
+    const serves = ({ from_ms, to_ms }: { from_ms: number; to_ms: number }): boolean =>
+      now_ms < from_ms || now_ms > to_ms;
+    if (!serves(this.away[from]) || !serves(this.away[to])) return [];
     const delays = [delay];
     if (active.has('late') && network.chance(0.1)) delays[0] = delta_ms + network.whole(0, 5 * delta_ms);
     if (active.has('delay')) delays[0] = network.whole(0, 10 * delta_ms);
     if (active.has('adversary')) delays[0] = this.split(to, message, delay);
+    if (active.has('replay') && network.chance(0.02))
+      delays.push(network.whole(1, network.chance(0.5) ? 3 : REPLAY_ROUNDS) * hours.round_ms);
     if (active.has('duplicate') && network.chance(0.3)) delays.push(delays[0] + network.whole(0, 5 * delta_ms));
     return delays;
   }

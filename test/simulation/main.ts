@@ -1,11 +1,20 @@
-/** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all [--steady] [--json]`. Exit code 1 on a violation. */
+/** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all [--steady] [--tight] [--jobs N] [--json]`. Exit code 1 on a violation. */
 import { parseArgs } from 'node:util';
+import { LIES, type Lie } from './byzantine.ts';
 import { FAULTS, type Fault } from './faults.ts';
-import { type Line, type Report, type RunOptions, simulate } from './simulate.ts';
+import { MUTANTS, withMutant } from './mutants.ts';
+import { shrink } from './shrink.ts';
+import { type RunOptions, simulate } from './simulate.ts';
+import { inThread, type PlainOptions } from './worker.ts';
 
-const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--json]
+const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--tight]
+       [--lies LIST] [--jobs N] [--mutants] [--json]
   --faults   comma separated: ${FAULTS.join(', ')}
-  --steady   all of them all the time, to measure; without it storms and calms take turns`;
+  --steady   all of them all the time, to measure; without it storms and calms take turns
+  --tight    a connection that carries little more than the households, so that capacity is at stake
+  --lies     what malicious nodes choose from: ${LIES.join(', ')}
+  --jobs     threads: the rounds are shared out to as many seeds, this one and those after it
+  --mutants  instead: run each mutant of the rules at its seed and print what caught it`;
 
 const { values } = parseArgs({
   options: {
@@ -14,6 +23,10 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     faults: { type: 'string', default: 'all' },
     steady: { type: 'boolean', default: false },
+    lies: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
+    mutants: { type: 'boolean', default: false },
+    tight: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -30,6 +43,10 @@ function fail(message: string): never {
   process.exit(2);
 }
 
+function lieOf(name: string): Lie {
+  return LIES.find((each) => each === name) ?? fail(`--lies ${name}: no such lie`);
+}
+
 function faultsOf(text: string): readonly Fault[] {
   if (text === 'all') return FAULTS;
   if (text === 'none') return [];
@@ -39,51 +56,74 @@ function faultsOf(text: string): readonly Fault[] {
   });
 }
 
-/** Leaves out one kind of fault after the other as long as the same invariant still breaks, then tells the story. */
-function minimal(options: RunOptions, found: Report): { readonly report: Report; readonly story: readonly string[] } {
-  let report = found;
-  for (const fault of options.faults ?? []) {
-    const faults = report.faults.filter((each) => each !== fault);
-    const again = simulate({ ...options, faults });
-    if (again.violation?.invariant === found.violation?.invariant) report = again;
+/** The command that runs this again. */
+function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies }: RunOptions): string {
+  const flags = [steady ? ' --steady' : '', sizing === 'tight' ? ' --tight' : '', lies ? ` --lies ${lies}` : ''];
+  return `npm run simulate -- --nodes ${nodes} --rounds ${rounds} --seed ${seed} --faults ${faults.join() || 'none'}${flags.join('')}`;
+}
+
+/** Each mutant at its seed, and what caught it. */
+async function showMutants(): Promise<boolean> {
+  let all = true;
+  console.log(`${'mutant'.padEnd(22)}${'nodes'.padStart(5)}${'seed'.padStart(5)}  caught in   what it does`);
+  for (const mutant of MUTANTS) {
+    const run = { ...mutant.run, ...mutant.options };
+    const { violation, rounds } = await withMutant(mutant, (core) => simulate({ ...run, ...(core && { core }) }));
+    const caught = violation !== null && (mutant.caughtBy as readonly string[]).includes(violation.invariant);
+    all &&= caught;
+    const how = caught ? `${violation.invariant} in ${rounds}` : 'NOT CAUGHT';
+    console.log(
+      `${mutant.name.padEnd(22)}${String(run.nodes).padStart(5)}${String(run.seed).padStart(5)}  ${how.padEnd(12)}${mutant.meaning}`,
+    );
   }
-  const lines: Line[] = [];
-  simulate({ ...options, faults: report.faults, tell: (line) => lines.push(line) });
-  const from = (report.violation?.round ?? 0) - 1;
-  const story = lines
-    .filter(({ round }) => round >= from)
-    .map((line) => `${line.round} ${line.offset_s.toFixed(1).padStart(6)} s  ${line.node.padEnd(6)} ${line.text}`);
-  return { report, story };
+  return all;
 }
 
 if (values.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const options: RunOptions = {
+if (values.mutants) process.exit((await showMutants()) ? 0 : 1);
+const options: PlainOptions = {
   nodes: whole('nodes', values.nodes, 4),
   rounds: whole('rounds', values.rounds, 1),
   seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole('seed', values.seed, 0),
   faults: faultsOf(values.faults),
   steady: values.steady,
+  sizing: values.tight ? 'tight' : 'wide',
+  ...(values.lies !== undefined && { lies: values.lies.split(',').map(lieOf) }),
 };
-const report = simulate(options);
-const shrunk = report.violation === null ? null : minimal(options, report);
-if (values.json) console.log(JSON.stringify(shrunk === null ? report : { ...report, minimal: shrunk }));
+const jobs = whole('jobs', values.jobs, 1);
+const started_ms = performance.now();
+const rounds = Math.ceil(options.rounds / jobs);
+const runs: PlainOptions[] = Array.from({ length: jobs }, (_, job) => ({
+  ...options,
+  rounds,
+  seed: options.seed + job,
+}));
+const reports = jobs === 1 ? [simulate(options)] : await Promise.all(runs.map(inThread));
+const broken = reports.findIndex(({ violation }) => violation !== null);
+const total = reports.reduce((sum, report) => sum + report.rounds, 0);
+const speed = Math.round((total / (performance.now() - started_ms)) * 10_000) / 10;
+const shrunk = broken < 0 ? null : shrink(runs[broken], reports[broken]);
+
+if (values.json) console.log(JSON.stringify(shrunk === null ? reports : { reports, minimal: shrunk }));
 else {
-  const percent = ((100 * report.finalInTime) / report.rounds).toFixed(1);
-  console.log(
-    `seed ${report.seed}: ${report.nodes} nodes, ${report.rounds} rounds, faults ${report.faults.join(' ') || 'none'}`,
-  );
-  console.log(`verdict        ${report.violation === null ? 'no invariant broke' : report.violation.text}`);
-  console.log(`final in time  ${report.finalInTime} of ${report.rounds} rounds (${percent} %)`);
-  console.log(`view changes   ${report.viewChanges}`);
-  console.log(`bytes          ${(report.bytesPerNodeAndRound / 1000).toFixed(1)} kB per node and round`);
-  console.log(`speed          ${report.roundsPerSecond} rounds/s`);
-  console.log(`ledger         ${report.ledger}`);
+  for (const report of reports) {
+    const percent = ((100 * report.finalInTime) / report.rounds).toFixed(1);
+    console.log(
+      `seed ${report.seed}: ${report.nodes} nodes, ${report.rounds} rounds, faults ${report.faults.join(' ') || 'none'}`,
+    );
+    console.log(`verdict        ${report.violation === null ? 'no invariant broke' : report.violation.text}`);
+    console.log(`final in time  ${report.finalInTime} of ${report.rounds} rounds (${percent} %)`);
+    console.log(`view changes   ${report.viewChanges}`);
+    console.log(`bytes          ${(report.bytesPerNodeAndRound / 1000).toFixed(1)} kB per node and round`);
+    console.log(`ledger         ${report.ledger}`);
+  }
+  console.log(`speed          ${speed} rounds/s${jobs > 1 ? `, ${jobs} seeds at a time` : ''}`);
   if (shrunk !== null) {
-    console.log(`\nIt takes faults ${shrunk.report.faults.join(' ') || 'none'}; the last two rounds of it:`);
+    console.log(`\nThe smallest run found that breaks it: ${commandOf(shrunk.options)}\nIts last two rounds:`);
     for (const text of shrunk.story) console.log(text);
   }
 }
-process.exit(report.violation === null ? 0 : 1);
+process.exit(broken < 0 ? 0 : 1);

@@ -2,12 +2,14 @@
  * Mutants of the core: the device's sources with one rule changed in a copy, never by a flag in production. Each must
  * be caught by the simulator with the named invariant, at the seeds stated; a patch that no longer fits is an error.
  */
+import type { Rule } from '../../firmware/solver/solve.ts';
 import { type Patch, withPatched } from '../mutate.ts';
 import type { Lie } from './byzantine.ts';
 import type { Invariant } from './checkers.ts';
 import type { ClusterOptions } from './cluster.ts';
 import type { Core } from './core.ts';
 import type { Fault } from './faults.ts';
+import type { Sizing } from './neighbourhood.ts';
 
 export interface Mutant {
   readonly name: string;
@@ -25,6 +27,10 @@ export interface Mutant {
     readonly steady?: boolean;
     readonly firstRound?: number;
     readonly lies?: readonly Lie[];
+    readonly sizing?: Sizing;
+    readonly rule?: Rule;
+    /** For a rule that the recomputation of every block (I6) would notice first: what alone is looked at. */
+    readonly checks?: readonly Invariant[];
   };
 }
 
@@ -112,7 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 60, seed: 1, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 7, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'two-notarize',
@@ -250,6 +256,46 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: ['I13'],
     run: { nodes: 7, rounds: 60, seed: 1, faults: ['byzantine'], lies: ['double-statement'] },
+  },
+  {
+    name: 'no-capacity',
+    meaning: 'the capacity of the connection is no limit',
+    patches: [{ file: 'seal.ts', find: 'capacity_W: neighbourhood.capacity_W,', replace: 'capacity_W: 1e9,' }],
+    caughtBy: ['I4'],
+    run: { nodes: 10, rounds: 60, seed: 1, faults: [], sizing: 'tight', rule: 'once', checks: ['I4'] },
+  },
+  {
+    name: 'old-allocations',
+    meaning: 'the plan of a round adds up the allocations of others',
+    patches: [
+      {
+        file: 'plan.ts',
+        find: 'allocation.round === round && allocation.node === self',
+        replace: 'allocation.node === self',
+      },
+    ],
+    caughtBy: ['I5'],
+    run: { nodes: 4, rounds: 60, seed: 1, faults: [] },
+  },
+  {
+    name: 'served-again',
+    meaning: 'an order that was served stays pending',
+    patches: [
+      {
+        file: 'schedule.ts',
+        find: 'if (power_W < entry.remaining_W) pending.push({ ...entry, remaining_W: entry.remaining_W - power_W });',
+        replace: 'pending.push(entry);',
+      },
+    ],
+    caughtBy: ['I5'],
+    run: { nodes: 4, rounds: 120, seed: 1, faults: [], checks: ['I5'] },
+  },
+  {
+    name: 'no-ageing',
+    meaning: 'orders do not grow older',
+    patches: [{ file: 'seal.ts', find: 'age: entry.age + 1 }', replace: 'age: entry.age }' }],
+    caughtBy: ['I11'],
+    run: { nodes: 7, rounds: 60, seed: 1, faults: [], checks: ['I11'] },
   },
 ];
 

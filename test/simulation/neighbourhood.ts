@@ -9,14 +9,23 @@ const KINDS = [
   { kind: 'rapid', charge_W: 50_000, discharge_W: 11_000 },
 ] as const;
 
-export function neighbourhoodOf(chargePoints: number): Neighbourhood {
+/**
+ * `wide`: the connection carries more than everybody together. `tight`: about a third of what the connectors could
+ * draw beside the households' peak, and a margin for what a forecast can be wrong by, so that safety has work to do.
+ */
+export type Sizing = 'wide' | 'tight';
+
+const PEAK_W = 132_000;
+const MARGIN_W = 10_000;
+
+export function neighbourhoodOf(chargePoints: number, sizing: Sizing = 'wide'): Neighbourhood {
   const key = (index: number): string => createHash('sha256').update(`key ${index}`).digest('hex');
   return {
     microgrid: 'simulated',
     roundTime_s: 300,
-    capacity_W: 800_000,
-    exportLimit_W: 800_000,
-    margin_W: 0,
+    capacity_W: sizing === 'wide' ? 800_000 : PEAK_W + MARGIN_W + 6000 * chargePoints,
+    exportLimit_W: sizing === 'wide' ? 800_000 : MARGIN_W,
+    margin_W: sizing === 'wide' ? 0 : MARGIN_W,
     maxWait_rounds: 2,
     lookAhead_rounds: 12,
     chargingEfficiency_ppm: 930_000,

@@ -28,6 +28,11 @@ describe('invariants', () => {
     for (let seed = 1; seed <= 8; seed++) holds({ nodes: 4, rounds: 24, seed, firstRound: 1146, faults: FAULTS });
   });
 
+  test('hold where little more than the households fits through the connection, and all want to charge at once', () => {
+    for (let seed = 1; seed <= 3; seed++)
+      holds({ nodes: 10, rounds: 24, seed, faults: FAULTS, sizing: 'tight', rule: 'once' });
+  });
+
   test('hold at a fresh seed', () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
     console.log(`fresh seed: npm run simulate -- --nodes 7 --rounds 24 --seed ${seed}`);
