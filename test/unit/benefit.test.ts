@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { curtailment } from '../../firmware/protocol/benefit/curtailment.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
 import { forecastSeries, persistence_ppm, profile } from '../../firmware/protocol/benefit/forecast.ts';
@@ -7,7 +8,7 @@ import { floorDiv, integerSqrt, mulDiv } from '../../firmware/protocol/benefit/i
 import { L0, lambda } from '../../firmware/protocol/benefit/lambda.ts';
 import { pfInt, window_W } from '../../firmware/protocol/benefit/power-fluctuation.ts';
 import { type Candidate, compareRank } from '../../firmware/protocol/benefit/rank.ts';
-import { bounds_W, curtailment } from '../../firmware/protocol/benefit/safety.ts';
+import { bounds_W } from '../../firmware/protocol/benefit/safety.ts';
 import { planTheta_W } from '../../firmware/protocol/benefit/theta.ts';
 
 const order = (fields: Partial<PendingOrder>): PendingOrder => ({
