@@ -35,6 +35,7 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
 
   function fillLevel(side: Side): void {
     const sharing = parts.filter(({ order }) => order.side === side);
+    if (sharing.length === 0) return;
     const set = (level: number): boolean => {
       for (const { index, order } of sharing)
         granted.set(index, level < order.minimum_W ? 0 : Math.min(level, order.power_W));
@@ -76,16 +77,17 @@ function wholeThatFit(instance: Instance, list: readonly number[]): number[] {
     node.positions.push(position);
     nodes.set(key, node);
   });
-  const needs = { buy: new FirstWithin(list.length), sell: new FirstWithin(list.length) };
   const need_W = (position: number): number => {
     const { side, power_W } = instance.pending[list[position]!]!;
     if (side === 'sell') return -siteEffect_W(instance, side, power_W);
     const before_W = nodes.get(keys[position]!)!.charge_W - (safeShares_W[keys[position]!] ?? 0);
     return Math.max(0, before_W + power_W) - Math.max(0, before_W);
   };
-  list.forEach((index, position) => {
-    needs[instance.pending[index]!.side].set(position, need_W(position));
-  });
+  const needsOf = (side: Side): FirstWithin =>
+    new FirstWithin(
+      list.map((index, i) => (instance.pending[index]!.side === side ? need_W(i) : Number.POSITIVE_INFINITY)),
+    );
+  const needs = { buy: needsOf('buy'), sell: needsOf('sell') };
   const chosen: number[] = [];
   let fitted = 0; // in this pass
   for (let from = 0; ; ) {
@@ -130,9 +132,11 @@ class FirstWithin {
   readonly #size: number;
   readonly #least: Float64Array;
 
-  constructor(length: number) {
-    this.#size = 2 ** Math.ceil(Math.log2(Math.max(2, length)));
+  constructor(values: readonly number[]) {
+    this.#size = 2 ** Math.ceil(Math.log2(Math.max(2, values.length)));
     this.#least = new Float64Array(2 * this.#size).fill(Number.POSITIVE_INFINITY);
+    this.#least.set(values, this.#size);
+    for (let i = this.#size - 1; i > 0; i--) this.#least[i] = Math.min(this.#least[2 * i]!, this.#least[2 * i + 1]!);
   }
 
   at(position: number): number {
