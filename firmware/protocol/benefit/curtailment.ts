@@ -31,7 +31,8 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
   for (const index of wholeThatFit(instance, whole)) granted.set(index, instance.pending[index]!.power_W);
   const parts = forced.filter(({ order }) => order.divisible);
   for (const side of ['buy', 'sell'] as const) fillLevel(side);
-  return new Map([...granted].filter(([index, power_W]) => power_W < instance.pending[index]!.power_W));
+  for (const { index, power_W } of forced) if (granted.get(index) === power_W) granted.delete(index);
+  return granted;
 
   function fillLevel(side: Side): void {
     const sharing = parts.filter(({ order }) => order.side === side);
@@ -70,17 +71,20 @@ function wholeThatFit(instance: Instance, list: readonly number[]): number[] {
   };
   // What the other side may count on: all that runs, less the lostParts largest.
   const lost = { buy: new Largest(lostParts), sell: new Largest(lostParts) };
-  const nodes = new Map<number, { charge_W: number; discharge_W: number; injected_W: number; positions: number[] }>();
   const keys = list.map((index) => (shared ? instance.pending[index]!.node : index));
-  keys.forEach((key, position) => {
-    const node = nodes.get(key) ?? { charge_W: 0, discharge_W: 0, injected_W: 0, positions: [] };
-    node.positions.push(position);
-    nodes.set(key, node);
-  });
+  /** What runs on a connector so far. */
+  const nodes = new Map<number, { charge_W: number; discharge_W: number; injected_W: number }>();
+  const siblings = new Map<number, number[]>(); // only a safe share makes a need depend on what else runs there
+  if (safeShares_W.length > 0)
+    keys.forEach((key, position) => {
+      const positions = siblings.get(key);
+      if (positions) positions.push(position);
+      else siblings.set(key, [position]);
+    });
   const need_W = (position: number): number => {
     const { side, power_W } = instance.pending[list[position]!]!;
     if (side === 'sell') return -siteEffect_W(instance, side, power_W);
-    const before_W = nodes.get(keys[position]!)!.charge_W - (safeShares_W[keys[position]!] ?? 0);
+    const before_W = (nodes.get(keys[position]!)?.charge_W ?? 0) - (safeShares_W[keys[position]!] ?? 0);
     return Math.max(0, before_W + power_W) - Math.max(0, before_W);
   };
   const needsOf = (side: Side): FirstWithin =>
@@ -101,7 +105,7 @@ function wholeThatFit(instance: Instance, list: readonly number[]): number[] {
     from = position + 1;
     const { side, power_W } = instance.pending[list[position]!]!;
     const key = keys[position]!;
-    const node = nodes.get(key)!;
+    const node = nodes.get(key) ?? { charge_W: 0, discharge_W: 0, injected_W: 0 };
     needs[side].set(position, Number.POSITIVE_INFINITY); // it runs, or its connector never has room for it again
     const charge_W = node.charge_W + (side === 'buy' ? power_W : 0);
     const discharge_W = node.discharge_W + (side === 'sell' ? power_W : 0);
@@ -113,14 +117,13 @@ function wholeThatFit(instance: Instance, list: readonly number[]): number[] {
     )
       continue;
     const effect_W = Math.abs(siteEffect_W(instance, side, power_W));
+    const injected_W = node.injected_W + (side === 'sell' ? effect_W : 0);
     room[side] -= need_W(position);
-    node.charge_W = charge_W;
-    node.discharge_W = discharge_W;
-    if (side === 'sell') node.injected_W += effect_W;
+    nodes.set(key, { charge_W, discharge_W, injected_W });
     const other = side === 'buy' ? 'sell' : 'buy';
-    room[other] += effect_W - lost[side].grow(key, side === 'buy' ? charge_W : node.injected_W);
+    room[other] += effect_W - lost[side].grow(key, side === 'buy' ? charge_W : injected_W);
     if (side === 'buy')
-      for (const sibling of node.positions)
+      for (const sibling of siblings.get(key) ?? [])
         if (needs.buy.at(sibling) !== Number.POSITIVE_INFINITY) needs.buy.set(sibling, need_W(sibling));
     chosen.push(list[position]!);
     fitted++;
