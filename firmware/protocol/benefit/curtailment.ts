@@ -132,11 +132,13 @@ function wholeThatFit(instance: Instance, list: readonly number[]): number[] {
 
 /** Values by position; finds the first position that is within a limit. A tree of minima: O(log n) each. */
 class FirstWithin {
-  readonly #size: number;
+  readonly #size: number; // a power of two
   readonly #least: Float64Array;
 
   constructor(values: readonly number[]) {
-    this.#size = 2 ** Math.ceil(Math.log2(Math.max(2, values.length)));
+    let size = 2;
+    while (size < values.length) size *= 2;
+    this.#size = size;
     this.#least = new Float64Array(2 * this.#size).fill(Number.POSITIVE_INFINITY);
     this.#least.set(values, this.#size);
     for (let i = this.#size - 1; i > 0; i--) this.#least[i] = Math.min(this.#least[2 * i]!, this.#least[2 * i + 1]!);
