@@ -6,10 +6,11 @@
  * next round. All-or-nothing orders are fitted to the sum by `choose`; the forecast orders of later rounds are
  * divisible and close what is left of the gap.
  */
+import { curtailment } from '../protocol/benefit/curtailment.ts';
 import type { ForecastShares, Instance, PlanAhead } from '../protocol/benefit/instance.ts';
 import { PPM, siteEffect_W } from '../protocol/benefit/instance.ts';
 import type { Running } from '../protocol/benefit/safety.ts';
-import { breach, curtailment } from '../protocol/benefit/safety.ts';
+import { breach } from '../protocol/benefit/safety.ts';
 import { buckets } from '../protocol/benefit/tube.ts';
 
 export interface Item {

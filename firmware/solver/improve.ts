@@ -5,7 +5,13 @@
 import { bindingRound } from '../protocol/benefit/feasible.ts';
 import type { Instance, PlanAhead } from '../protocol/benefit/instance.ts';
 import { siteEffect_W } from '../protocol/benefit/instance.ts';
-import { CARE_PRICE_ppt, carefulPower_W, reservePrices } from '../protocol/benefit/reserve.ts';
+import {
+  CARE_PRICE_ppt,
+  carefulPower_W,
+  clearances,
+  reservePrices,
+  WALL_PRICE_ppt,
+} from '../protocol/benefit/reserve.ts';
 import { breach } from '../protocol/benefit/safety.ts';
 import { planNet_W } from '../protocol/benefit/theta.ts';
 
@@ -112,6 +118,7 @@ function valuation(instance: Instance): (net_W: readonly number[]) => number {
     middle: doubleMiddle_W / 2,
     price: Number(numerator) / Number(denominator),
   }));
+  const clear = clearances(instance);
   const careful_W = carefulPower_W(instance).map((power) => power ?? Number.POSITIVE_INFINITY);
   return (net_W) => {
     let sum = past;
@@ -124,6 +131,11 @@ function valuation(instance: Instance): (net_W: readonly number[]) => number {
       added += net_W[k]!;
       const { middle, price } = prices[k]!;
       sum += price * (added - middle) ** 2;
+      const walls = clear[k];
+      if (walls) {
+        const lack = Math.max(0, walls.least_W - added) ** 2 + Math.max(0, added - walls.most_W) ** 2;
+        sum += (WALL_PRICE_ppt / 1000) * lack;
+      }
       sum += (CARE_PRICE_ppt / 1000) * Math.max(0, theta - careful_W[k]!) ** 2;
     }
     const mean = before - (window[0] ?? load_W[0]! + net_W[0]!);

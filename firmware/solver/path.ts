@@ -4,7 +4,13 @@
  */
 
 import type { Instance } from '../protocol/benefit/instance.ts';
-import { CARE_PRICE_ppt, carefulPower_W, reservePrices } from '../protocol/benefit/reserve.ts';
+import {
+  CARE_PRICE_ppt,
+  carefulPower_W,
+  clearances,
+  reservePrices,
+  WALL_PRICE_ppt,
+} from '../protocol/benefit/reserve.ts';
 import { tube } from '../protocol/benefit/tube.ts';
 import type { Bound, QuadraticProgram } from './quadratic.ts';
 import { minimise } from './quadratic.ts';
@@ -48,6 +54,7 @@ export function pathProgram(instance: Instance): QuadraticProgram {
     for (let k = 0; k < n; k++) c[k]! -= u[k]! * constant;
   }
   const reserve = reservePrices(instance);
+  const clear = clearances(instance);
   const careful_W = carefulPower_W(instance);
   const bounds: Bound[] = [];
   const { capacity_W, exportLimit_W, margin_W } = instance.limits;
@@ -69,6 +76,10 @@ export function pathProgram(instance: Instance): QuadraticProgram {
     const price = Number(numerator) / Number(denominator);
     Q[0][k]! += price;
     c[k]! -= (price * doubleMiddle_W) / 2 / SCALE_W;
+    const walls = clear[k];
+    if (!walls) continue;
+    bounds.push({ of: 'value', k, sign: 1, limit: walls.least_W / SCALE_W, price: WALL_PRICE_ppt / 1000 });
+    bounds.push({ of: 'value', k, sign: -1, limit: walls.most_W / SCALE_W, price: WALL_PRICE_ppt / 1000 });
   }
   return { Q, c, u, bounds };
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
+import type { Instance, Side } from '../../firmware/protocol/benefit/instance.ts';
 import { lambda } from '../../firmware/protocol/benefit/lambda.ts';
 import { pfInt, slopes_W } from '../../firmware/protocol/benefit/power-fluctuation.ts';
 import { compareRank } from '../../firmware/protocol/benefit/rank.ts';
@@ -28,6 +29,42 @@ function lambdaByBisection(pf: bigint, slopes: number): bigint {
     else high = middle;
   }
   return low;
+}
+
+/**
+ * The reserve as it is stated, in floats and order by order: per round a twentieth of the surprise for the squared
+ * distance from the middle (1 at a wall); a tenth of the square of what lacks of two rounds' surprises to a wall; half
+ * the square of what lacks of 1.5 surprises under the capacity.
+ */
+function reserveByDefinition(instance: Instance, net_W: readonly number[]): number {
+  const last = net_W.length - 1;
+  const site = (side: Side, power_W: number): number =>
+    side === 'buy' ? power_W : Math.floor((power_W * instance.dischargingEfficiency_ppm) / 1e6);
+  const orders = [
+    ...instance.pending.map((o) => ({ side: o.side, arrives: 0, due: o.remainingWait_rounds, power_W: o.power_W })),
+    ...(['buy', 'sell'] as const).flatMap((side) =>
+      (side === 'buy' ? instance.buyForecast_W : instance.sellForecast_W)
+        .map((power_W, k) => ({ side, arrives: k, due: k + instance.maxWait_rounds, power_W }))
+        .slice(1),
+    ),
+  ].map((o) => ({ ...o, site_W: site(o.side, o.power_W), due: instance.closes ? Math.min(o.due, last) : o.due }));
+  const usual_W = instance.surprise.map((square) => Math.sqrt(square) * 100);
+  let ran_W = 0;
+  return net_W.reduce((total, net, k) => {
+    ran_W += net;
+    const sum = (side: Side, by: 'arrives' | 'due'): number =>
+      orders.filter((o) => o.side === side && o[by] <= k).reduce((power, o) => power + o.site_W, 0);
+    const least_W = sum('buy', 'due') - sum('sell', 'arrives');
+    const most_W = sum('buy', 'arrives') - sum('sell', 'due');
+    const half_W = Math.max((most_W - least_W) / 2, 5000);
+    const middle = Math.min(1, (0.05 * usual_W[k]! ** 2) / half_W ** 2) * (ran_W - (least_W + most_W) / 2) ** 2;
+    const clear_W = Math.hypot(usual_W[k]!, k > 1 ? usual_W[k - 1]! : 0);
+    const lacks_W = [least_W + clear_W - ran_W, ran_W - (most_W - clear_W)].map((lack) => Math.max(0, lack));
+    const walls = k === 0 || (instance.closes && k === last) ? 0 : 0.1 * (lacks_W[0]! ** 2 + lacks_W[1]! ** 2);
+    const room_W = instance.limits.capacity_W - instance.limits.margin_W - 1.5 * usual_W[k]!;
+    const excess_W = k === 0 ? 0 : Math.max(0, net + instance.load_W[k]! - Math.max(room_W, instance.load_W[k]!));
+    return total + middle + walls + 0.5 * excess_W ** 2;
+  }, 0);
 }
 
 const powers = fc.array(fc.integer({ min: -20_000_000, max: 20_000_000 }), { minLength: 2, maxLength: 289 });
@@ -98,13 +135,24 @@ describe('a plan', () => {
         fc.integer({ min: 0, max: 30 }),
         fc.integer({ min: 1, max: 12 }),
         (seed, orders, rounds) => {
-          const instance = randomInstance(seed, { orders, rounds, window: 24, divisible: 0.3 });
+          const random = randomInstance(seed, { orders, rounds, window: 24, divisible: 0.3, capacity_W: 400_000 });
+          const instance: Instance = {
+            ...random,
+            closes: seed % 3 === 0,
+            limits: { ...random.limits, margin_W: 5000 },
+          };
           const plan = solve(instance);
           expect(refusal(instance, plan)).toBeNull();
           const benefit = evaluate(instance, plan);
           const slopes = slopes_W([...instance.theta_W, ...benefit.theta_W]).slice(-24);
           expect(benefit.pfInt).toBe(pfByPairs(slopes) + BigInt(slopes.length) * benefit.reserve);
           expect(benefit.lambda).toBe(lambdaByBisection(benefit.pfInt, slopes.length));
+          // Whole watts are rounded before they are squared: 2 W more or less at each wall.
+          const stated = reserveByDefinition(
+            instance,
+            benefit.theta_W.map((theta, k) => theta - instance.load_W[k]!),
+          );
+          expect(Math.abs(Number(benefit.reserve) - stated)).toBeLessThan(1 + 1e-4 * stated + rounds * 1e4);
         },
       ),
       { numRuns: 60 },

@@ -38,7 +38,7 @@ function bestSum_W(instance: Instance): number {
   );
 }
 
-/** A tenth of the usual surprise times the squared distance from the middle of [lower, upper], H = 1. */
+/** A twentieth of the usual surprise times the squared distance from the middle of [lower, upper], H = 1. */
 function reserveAt(instance: Instance, x: number): number {
   let lower = 0;
   let upper = 0;
@@ -51,7 +51,7 @@ function reserveAt(instance: Instance, x: number): number {
     else lower += effect;
   }
   const half = Math.max((upper - lower) / 2, 5000);
-  return Math.min(1, (0.1 * instance.surprise[0]! * 10_000) / half ** 2) * (x - (lower + upper) / 2) ** 2;
+  return Math.min(1, (0.05 * instance.surprise[0]! * 10_000) / half ** 2) * (x - (lower + upper) / 2) ** 2;
 }
 
 describe('distance to the exact optimum', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { curtailment } from '../../firmware/protocol/benefit/curtailment.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
 import { forecastSeries, persistence_ppm, profile } from '../../firmware/protocol/benefit/forecast.ts';
@@ -7,7 +8,8 @@ import { floorDiv, integerSqrt, mulDiv } from '../../firmware/protocol/benefit/i
 import { L0, lambda } from '../../firmware/protocol/benefit/lambda.ts';
 import { pfInt, window_W } from '../../firmware/protocol/benefit/power-fluctuation.ts';
 import { type Candidate, compareRank } from '../../firmware/protocol/benefit/rank.ts';
-import { bounds_W, curtailment } from '../../firmware/protocol/benefit/safety.ts';
+import { clearances } from '../../firmware/protocol/benefit/reserve.ts';
+import { bounds_W } from '../../firmware/protocol/benefit/safety.ts';
 import { planTheta_W } from '../../firmware/protocol/benefit/theta.ts';
 
 const order = (fields: Partial<PendingOrder>): PendingOrder => ({
@@ -183,17 +185,46 @@ describe('physical safety', () => {
 });
 
 describe('the reserve', () => {
-  // Two plans with the same smooth Theta expectation; standing at the wall of the tube must cost.
+  // A tube of -50 to 50 kW, and 10 kW of usual surprise in the next round.
   const problem = instance({
     theta_W: [100_000, 100_000],
-    surprise: [10_000],
+    load_W: [100_000, 100_000],
+    buyForecast_W: [0, 0],
+    sellForecast_W: [0, 0],
+    surprise: [10_000, 10_000],
     pending: [order({ power_W: 50_000 }), order({ id: 'b0', node: 1, side: 'sell', power_W: 50_000 })],
   });
-  it('is zero in the middle and a tenth of the surprise at a wall', () => {
-    const idle = evaluate(problem, { orders: [2, 2], shares: [] });
-    const wall = evaluate(problem, { orders: [0, 2], shares: [] });
-    expect(wall.reserve).toBe((10_000n * 100n * 100n) / 10n);
-    expect(idle.reserve).toBeLessThan(wall.reserve / 100n);
+  const now = { buy_ppm: [1_000_000, 0, 0], sell_ppm: [1_000_000, 0, 0] };
+  const reserveOf = (orders: number[], changed = {}): bigint =>
+    evaluate({ ...problem, ...changed }, { orders, shares: [now] }).reserve;
+  /** 10 kW squared. */
+  const SURPRISE = 10_000n ** 2n;
+
+  it('at a wall is a twentieth of the surprise for each round there, and a tenth where a surprise may still come', () => {
+    expect(reserveOf([2, 2])).toBeLessThan(SURPRISE / 1000n); // the middle, but for what the converter loses
+    const quiet = { surprise: [10_000, 0] };
+    expect(reserveOf([0, 2], quiet)).toBe(SURPRISE / 20n);
+    expect(reserveOf([0, 2])).toBe(2n * (SURPRISE / 20n) + SURPRISE / 10n);
+    expect(reserveOf([2, 0])).toBe(2n * (SURPRISE / 20n) + SURPRISE / 10n);
+  });
+
+  it('keeps no clearance in the last round of a day, when nothing is unknown', () => {
+    const closed = problem.pending.map((pending) => ({ ...pending, remainingWait_rounds: 1 }));
+    expect(clearances({ ...problem, closes: true, pending: closed })).toEqual([null, null]);
+    expect(clearances({ ...problem, pending: closed })).not.toEqual([null, null]);
+  });
+
+  it('keeps clear by the surprises of two rounds, added up as squares', () => {
+    const flat = (value: number): number[] => new Array<number>(5).fill(value);
+    const quiet = { load_W: flat(100_000), buyForecast_W: flat(0), sellForecast_W: flat(0), surprise: flat(10_000) };
+    // Nothing pending: the tube has no width, so what a round keeps clear is all there is.
+    expect(clearances(instance(quiet)).map((clear) => clear?.least_W)).toEqual([
+      undefined,
+      10_000,
+      14_142,
+      14_142,
+      14_142,
+    ]);
   });
 });
 

@@ -2,9 +2,10 @@
  * Is a plan an answer to the instance? The validity check of a SCHEDULE (protocol README, predicate V), the same
  * for a controller and for a simulated day. It judges the form of the whole look-ahead, and safety of the round that binds.
  */
+import { curtailment } from './curtailment.ts';
 import type { Instance, PendingOrder, PlanAhead } from './instance.ts';
 import { PPM } from './instance.ts';
-import { breach, curtailment } from './safety.ts';
+import { breach } from './safety.ts';
 import { servedAfter_W } from './theta.ts';
 
 export interface Refusal {

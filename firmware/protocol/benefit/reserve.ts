@@ -1,11 +1,14 @@
 /**
- * The reserve: what it costs to stand near a wall of the tube, or to leave no room under the capacity. A plan on the mean of the future is content there,
- * with no order left to answer the next surprise in one of the two directions; it then has to take that surprise
- * as a slope. So a plan pays, in every round, a part KAPPA of the surprise that is usual there (a mean square),
- * times the square of how far it stands from the middle of the tube: 0 in the middle, 1 at a wall.
+ * The reserve: what it costs to stand near a wall of the tube, or to leave no room under the capacity. A plan on the
+ * mean of the future is content there, with no order left to answer the next surprise in one of the two directions;
+ * it then has to take that surprise as a slope. So a plan pays
+ *  - in every round, a part KAPPA of the surprise that is usual there (a mean square), times the square of how far it
+ *    stands from the middle of the tube: 0 in the middle, 1 at a wall. Where few orders wait this is what counts;
+ *  - in every later round, for what it lacks of keeping clear of both walls by the usual surprise of the orders of
+ *    two rounds, squared. Where many orders wait, the middle is far away and this is what counts.
  *
  * It is part of the benefit, not of a solver: else a plan that takes no care would win against one that does.
- * KAPPA was measured (solver/README.md).
+ * The figures were measured (solver/README.md).
  */
 import { SURPRISE_UNIT_W } from './forecast.ts';
 import type { Instance } from './instance.ts';
@@ -13,15 +16,21 @@ import { floorDiv, integerSqrt } from './instance.ts';
 import { tube } from './tube.ts';
 
 /** Parts of a thousand. */
-export const KAPPA_ppt = 100;
+export const KAPPA_ppt = 50;
 /** No price per W^2 of distance is higher than that of a slope of the same size. */
 export const MAX_PRICE_ppt = 1000;
 /** A tube is taken to be at least this wide to either side. */
 export const MIN_HALF_WIDTH_W = 5000;
 
+/** Surprises of so many rounds to keep clear of the walls, and the price of a squared watt too near, parts of a thousand. */
+export const WALL_ROUNDS = 2;
+export const WALL_PRICE_ppt = 100;
+
 /** Usual surprises to keep free under the capacity, and the price of a squared watt beyond, parts of a thousand. */
 export const CARE_tenths = 15;
 export const CARE_PRICE_ppt = 500;
+
+const usual_W = (meanSquare: number): number => Number(integerSqrt(BigInt(meanSquare) * BigInt(SURPRISE_UNIT_W) ** 2n));
 
 /** By k: the middle of the tube, doubled so that it is whole, and the price of a squared watt of distance from it, as numerator / denominator. */
 export interface ReservePrice {
@@ -47,6 +56,24 @@ export function reservePrices(instance: Instance): ReservePrice[] {
   });
 }
 
+/** The tube less what is kept clear of its walls, W added up over rounds. In a narrow tube `least_W` lies above `most_W`. */
+export interface Clearance {
+  readonly least_W: number;
+  readonly most_W: number;
+}
+
+/** By k. Null where no order is unknown any more: in the round that binds, and in the last round of a day that closes. */
+export function clearances(instance: Instance): (Clearance | null)[] {
+  const { lower_W, upper_W } = tube(instance);
+  const last = lower_W.length - 1;
+  return lower_W.map((lower, k) => {
+    if (k === 0 || (instance.closes && k === last)) return null;
+    const recent = instance.surprise.slice(Math.max(1, k + 1 - WALL_ROUNDS), k + 1);
+    const clear_W = usual_W(recent.reduce((sum, square) => sum + square, 0));
+    return { least_W: lower + clear_W, most_W: upper_W[k]! - clear_W };
+  });
+}
+
 /**
  * The power that a later round should keep to, so that CARE usual surprises stay free under the capacity: what is
  * forced then cannot be helped. By k; null for the round that binds, where the capacity itself is the rule.
@@ -55,8 +82,7 @@ export function carefulPower_W(instance: Instance): (number | null)[] {
   const { capacity_W, margin_W } = instance.limits;
   return instance.surprise.map((square, k) => {
     if (k === 0) return null;
-    const usual_W = Number(integerSqrt(BigInt(square) * BigInt(SURPRISE_UNIT_W) ** 2n));
-    return Math.max(capacity_W - margin_W - floorDiv(usual_W * CARE_tenths, 10), instance.load_W[k]!);
+    return Math.max(capacity_W - margin_W - floorDiv(usual_W(square) * CARE_tenths, 10), instance.load_W[k]!);
   });
 }
 
@@ -64,13 +90,17 @@ export function carefulPower_W(instance: Instance): (number | null)[] {
 export function reserveCost(instance: Instance, net_W: readonly number[]): bigint {
   let sum = 0;
   let cost = 0n;
+  const lack = (power_W: number, price_ppt: number): bigint =>
+    power_W > 0 ? (BigInt(power_W) ** 2n * BigInt(price_ppt)) / 1000n : 0n;
+  const clear = clearances(instance);
   const careful_W = carefulPower_W(instance);
   for (const [k, { doubleMiddle_W, numerator, denominator }] of reservePrices(instance).entries()) {
     sum += net_W[k]!;
     const doubleDistance = BigInt(2 * sum - doubleMiddle_W);
     cost += (doubleDistance * doubleDistance * numerator) / (4n * denominator);
-    const excess = instance.load_W[k]! + net_W[k]! - (careful_W[k] ?? Number.POSITIVE_INFINITY);
-    if (excess > 0) cost += (BigInt(excess) * BigInt(excess) * BigInt(CARE_PRICE_ppt)) / 1000n;
+    const walls = clear[k];
+    if (walls) cost += lack(walls.least_W - sum, WALL_PRICE_ppt) + lack(sum - walls.most_W, WALL_PRICE_ppt);
+    cost += lack(instance.load_W[k]! + net_W[k]! - (careful_W[k] ?? Number.POSITIVE_INFINITY), CARE_PRICE_ppt);
   }
   return cost;
 }

@@ -6,7 +6,7 @@
  *
  * A limit that the load alone breaks is not the orders' fault: the bound is then that of an idle round.
  */
-import type { Instance, Side } from './instance.ts';
+import type { Instance } from './instance.ts';
 import { siteEffect_W } from './instance.ts';
 
 /** What runs in the round. With no connectors stated, every order has one of its own. */
@@ -93,58 +93,4 @@ export function breach(instance: Instance, running: readonly Running[]): Breach 
   if (is.import_W > Math.max(instance.limits.capacity_W, idle.import_W)) return 'capacity';
   if (is.export_W > Math.max(instance.limits.exportLimit_W, idle.export_W)) return 'export';
   return null;
-}
-
-/** Parts of a divisible order are cut in steps of this size. */
-const STEP_W = 100;
-
-/**
- * Curtailment. Where the orders that must run now cannot all run, by index of the order the least it is still
- * granted; an order that is not listed runs in full. Empty in all but the worst rounds.
- *
- * The fixed rule: those curtailed most often come first, then the tie order of the list. All-or-nothing orders
- * run as long as they fit; divisible ones then share one level of power, the highest that fits. What is held back
- * stays pending and must run in the next round. A plan may serve more than this, when other orders make room.
- */
-export function curtailment(instance: Instance): ReadonlyMap<number, number> {
-  const forced = instance.pending
-    .map((order, index) => ({ index, power_W: order.power_W, order }))
-    .filter(({ order }) => order.remainingWait_rounds === 0);
-  if (breach(instance, forced) === null) return new Map();
-  forced.sort((a, b) => b.order.curtailed_rounds - a.order.curtailed_rounds || a.index - b.index);
-  const granted = new Map<number, number>(forced.map(({ index }) => [index, 0]));
-  const running = (): Running[] => [...granted].map(([index, power_W]) => ({ index, power_W }));
-  const fits = (index: number, power_W: number): boolean => {
-    const before = granted.get(index)!;
-    granted.set(index, power_W);
-    if (breach(instance, running()) === null) return true;
-    granted.set(index, before);
-    return false;
-  };
-  // Sells and buys make room for each other, so what did not fit at first may fit later: repeat while any does.
-  const whole = forced.filter(({ order }) => !order.divisible);
-  for (let again = true; again; ) {
-    again = false;
-    for (const { index, power_W } of whole) if (granted.get(index) === 0 && fits(index, power_W)) again = true;
-  }
-  const parts = forced.filter(({ order }) => order.divisible);
-  for (const side of ['buy', 'sell'] as const) fillLevel(side);
-  return new Map([...granted].filter(([index, power_W]) => power_W < instance.pending[index]!.power_W));
-
-  function fillLevel(side: Side): void {
-    const sharing = parts.filter(({ order }) => order.side === side);
-    const set = (level: number): boolean => {
-      for (const { index, order } of sharing)
-        granted.set(index, level < order.minimum_W ? 0 : Math.min(level, order.power_W));
-      return breach(instance, running()) === null;
-    };
-    let low = 0;
-    let high = Math.ceil(Math.max(0, ...sharing.map(({ power_W }) => power_W)) / STEP_W);
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (set(middle * STEP_W)) low = middle;
-      else high = middle - 1;
-    }
-    set(low * STEP_W);
-  }
 }
