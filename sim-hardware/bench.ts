@@ -25,7 +25,7 @@ import { scaledClock } from '../firmware/adapters/scaled-clock.ts';
 import type { Chronicle } from '../firmware/chronicle.ts';
 import { openForReport, replay, report, wrongs } from '../firmware/ledger-report.ts';
 import type { Ready } from '../firmware/main.ts';
-import { gather, type NeighbourhoodView } from '../firmware/page/view.ts';
+import { gather, type NeighbourhoodView, withoutController } from '../firmware/page/view.ts';
 import type { Clock } from '../firmware/ports.ts';
 import type { Neighbourhood, RegisteredNode } from '../firmware/protocol/genesis.ts';
 import type { Registry } from '../firmware/protocol/registry.ts';
@@ -69,7 +69,11 @@ export interface Controller {
   /** Null while it does not run. */
   process: ChildProcess | null;
   page: string | null;
+  /** The last that its page said, and when (performance.now). */
   view: NeighbourhoodView | null;
+  seenAt: number;
+  /** How it ended the last time: signal or code. */
+  ended: string;
 }
 
 export interface Bench {
@@ -95,6 +99,8 @@ export interface Bench {
 const DAY_BEGINS = unixMillis(Date.UTC(2026, 0, 14, 16, 0, 0));
 const STEP_WALL_ms = 10;
 const LOOK_WALL_ms = 400;
+/** A page that has not answered for so long shows the past: two looks that ran into their time limit. */
+const STALE_WALL_ms = 5_000;
 /** For each process and core, so that all are up when the first round begins. */
 const START_WALL_ms = 1_000;
 const ROUND_s = 300;
@@ -160,6 +166,8 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     process: null,
     page: null,
     view: null,
+    seenAt: 0,
+    ended: '',
   }));
   const nodes = controllers.map(({ name, directory }, i): RegisteredNode => {
     mkdirSync(directory, { recursive: true });
@@ -219,9 +227,10 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       up.resolve();
     });
     child.once('exit', (code, signal) => {
+      const how = signal ?? `code ${code}`;
       controller.process = null;
       controller.page = null;
-      const how = signal ?? `code ${code}`;
+      controller.ended = how;
       if (!ready) up.reject(new Error(`${name} did not start (${how}): ${lastWords(log)}`));
       else if (asked.delete(child) ? signal !== 'SIGKILL' && code !== 0 : true) {
         violations.push(`${name} ended with ${how}: ${lastWords(log)}`);
@@ -246,15 +255,17 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
         if (controller.page === null) return;
         try {
           const answer = await fetch(new URL('api/view', controller.page), { signal: AbortSignal.timeout(2_000) });
-          if (answer.ok) controller.view = (await answer.json()) as NeighbourhoodView;
+          if (!answer.ok) return;
+          controller.view = (await answer.json()) as NeighbourhoodView;
+          controller.seenAt = performance.now();
         } catch {
-          // it is being stopped, killed or is very busy: the last view stands
+          // it is being stopped, killed or is very busy: the last view stands for a while
         }
       }),
     );
     await speakForOwners();
     const gathered = view();
-    if (gathered) for (const listener of listeners) listener(gathered);
+    if (gathered && !stopping) for (const listener of listeners) listener(gathered);
   }
 
   /** The bench plays the owners: what each would type into the page of the charge point. */
@@ -277,7 +288,15 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   }
 
   const view = (): NeighbourhoodView | undefined => {
-    const views = controllers.flatMap((controller) => (controller.view ? [controller.view] : []));
+    const views = controllers.flatMap((controller) => {
+      if (controller.view === null) return [];
+      const why = absence(controller);
+      if (why === null) return [controller.view];
+      const observed = world.ids.includes(controller.name) ? world.contacts(controller.name) : [];
+      return [
+        { ...controller.view, nodes: controller.view.nodes.map((node) => withoutController(node, why, observed)) },
+      ];
+    });
     return views.length > 0 ? gather('Bench neighbourhood', views) : undefined;
   };
 
@@ -354,6 +373,13 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     kill,
     stop,
   };
+}
+
+/** Why the last view of a controller is not the present one; null when it is. */
+function absence({ process, page, seenAt, ended }: Controller): string | null {
+  if (process === null) return `controller ended (${ended})`;
+  if (page === null) return 'controller is starting';
+  return performance.now() - seenAt > STALE_WALL_ms ? 'its page does not answer' : null;
 }
 
 function find(controllers: readonly Controller[], name: string): Controller {

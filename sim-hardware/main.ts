@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { startPageServer } from '../firmware/page/server.ts';
 import { emptyChain, type NeighbourhoodView } from '../firmware/page/view.ts';
 import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
+import { newsTeller, statusLine } from './progress.ts';
 
 interface Flags {
   readonly nodes: number;
@@ -63,7 +64,10 @@ const defaultScale = (nodes: number): number => Math.max(4, Math.min(30, Math.fl
 
 async function main(): Promise<void> {
   const flags = readFlags();
-  const say = flags.quiet ? () => undefined : (line: string) => process.stderr.write(`${line}\n`);
+  const live = process.stderr.isTTY && !flags.quiet;
+  // In a terminal the line that lives between the others gives way to each of them.
+  const clear = live ? '\r\x1b[K' : '';
+  const say = flags.quiet ? () => undefined : (line: string) => process.stderr.write(`${clear}${line}\n`);
   const options: BenchOptions = {
     nodes: flags.nodes,
     seed: flags.seed,
@@ -98,10 +102,12 @@ async function main(): Promise<void> {
     process.disconnect?.();
     return;
   }
-  const progress = flags.quiet ? null : follow(say, options.scale);
+  const news = newsTeller();
   bench.onView((view) => {
     page.changed();
-    progress?.(view);
+    for (const line of news(view)) say(line);
+    const status = statusLine(view, options.scale);
+    if (live && !asked && status !== null) process.stderr.write(`${clear}${status}`);
     const { committed, terminated } = view.chain.totals;
     if (flags.rounds !== undefined && committed + terminated >= flags.rounds) done.resolve();
   });
@@ -113,39 +119,6 @@ async function main(): Promise<void> {
   const failed = summary.violations.length > 0 || (flags.rounds !== undefined && summary.rounds.committed === 0);
   process.exitCode = failed ? 1 : 0;
   process.disconnect?.();
-}
-
-/** One line a round, and in a terminal one that lives in between. */
-function follow(say: (line: string) => void, scale: number): (view: NeighbourhoodView) => void {
-  const live = process.stderr.isTTY;
-  let told = -1;
-  return (view) => {
-    const { chain, nodes } = view;
-    const now = nodes[0]?.time;
-    for (const block of [...chain.blocks].reverse()) {
-      if (block.round <= told) continue;
-      told = block.round;
-      const clock = new Date(block.start_ms).toISOString().slice(11, 16);
-      const outcome =
-        block.outcome === 'committed'
-          ? `committed, block ${block.height} by ${block.author}, ${block.ordersExecuted} orders, ${block.votes.received} of ${block.votes.validators} votes`
-          : 'terminated: contacts fall back';
-      const pf = chain.fluctuation;
-      const flat = pf ? `  cbrt PF ${pf.with.cbrt.toFixed(1)} (without the trade ${pf.without.cbrt.toFixed(1)})` : '';
-      if (live) process.stderr.write('\r\x1b[K');
-      say(`${clock}  round ${block.round} ${outcome}${flat}`);
-    }
-    if (!live || now === undefined) return;
-    const closed = nodes.filter(
-      ({ chargePoint: c }) => c && [c.contacts.charge, c.contacts.discharge].some((x) => x.observed === 'closed'),
-    );
-    const next = Math.max(0, Math.ceil((now.nextRoundAt_ms - now.now_ms) / 1000 / scale));
-    const head = nodes.find(({ site }) => site)?.site?.power_W;
-    const power = head == null ? '' : `, ${(head / 1000).toFixed(1)} kW at the head meter`;
-    process.stderr.write(
-      `\r\x1b[K${new Date(now.now_ms).toISOString().slice(11, 19)}  ${now.phase}${power}, ${closed.length} contacts closed, next round in ${next} s`,
-    );
-  };
 }
 
 function tell(summary: Summary, flags: Flags, say: (line: string) => void): void {

@@ -105,6 +105,8 @@ export interface NodeView {
   readonly role: 'charge-point' | 'head-meter';
   readonly microgrid: string;
   readonly version: string;
+  /** Only in a view of several: why this is not the present but the last that was seen of it, and when (its clock). */
+  readonly gone?: { readonly why: string; readonly since_ms: number };
   readonly time: {
     readonly now_ms: number;
     /** Seconds of this clock a second of the wall's; 1 on a device. */
@@ -150,7 +152,8 @@ export interface ChargePointView {
 
 /** What was asked for and what is so are two facts. */
 export interface ContactView {
-  readonly wanted: Contact;
+  /** `unknown` of a controller that is gone. */
+  readonly wanted: Contact | 'unknown';
   readonly observed: Contact | 'unknown';
   readonly operations: number;
 }
@@ -180,10 +183,42 @@ export const emptyChain = (seenBy: string): ChainView => ({
   totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
 });
 
-/** One view of several controllers' own: all nodes, with the chain of the one that is furthest. */
+/**
+ * A node whose controller does not answer any more. What it said of itself is no longer so: what its board shows is
+ * (`observed`: charge, discharge), and nothing else is known.
+ */
+export function withoutController(last: NodeView, why: string, observed: readonly ContactView['observed'][]): NodeView {
+  const { chargePoint: point, site, ...node } = last;
+  const contact = (which: 0 | 1, { operations }: ContactView): ContactView => ({
+    wanted: 'unknown',
+    observed: observed[which] ?? 'unknown',
+    operations,
+  });
+  return {
+    ...node,
+    gone: { why, since_ms: last.time.now_ms },
+    ...(site && { site: { ...site, power_W: null } }),
+    ...(point && {
+      chargePoint: {
+        pilot: null,
+        contacts: { charge: contact(0, point.contacts.charge), discharge: contact(1, point.contacts.discharge) },
+        power_W: null,
+        offered_mA: 0,
+        vehicle: null,
+        reason: '',
+        faults: [],
+        override: 'none',
+        orders: [],
+      },
+    }),
+  };
+}
+
+/** One view of several controllers' own: all nodes, with the chain of the one that is furthest of those that are there. */
 export function gather(title: string, views: readonly NeighbourhoodView[]): NeighbourhoodView | undefined {
   const height = (view: NeighbourhoodView) => view.chain.blocks.find((block) => block.height !== null)?.height ?? -1;
-  const best = views.reduce<NeighbourhoodView | undefined>(
+  const live = views.filter(({ nodes }) => nodes.every(({ gone }) => gone === undefined));
+  const best = (live.length > 0 ? live : views).reduce<NeighbourhoodView | undefined>(
     (best, view) => (best === undefined || height(view) > height(best) ? view : best),
     undefined,
   );

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OwnerReply, OwnerRequest } from '../../firmware/page/owner.ts';
 import { type PageServer, startPageServer } from '../../firmware/page/server.ts';
 import type { NeighbourhoodView } from '../../firmware/page/view.ts';
-import { benchView, controllerView, firstView } from './sample-view.ts';
+import { benchView, controllerView, firstView, oneGoneView } from './sample-view.ts';
 
 // biome-ignore-start lint/suspicious/noExplicitAny: what runs in the browser is checked there; Node's types have no DOM
 declare const document: any;
@@ -189,7 +189,30 @@ describe.each([
     expect(await page.getByRole('button').count()).toBe(0);
   });
 
+  test('a controller that has ended is shown as gone, not as it was', async () => {
+    const { page } = await show({ view: () => oneGoneView, size });
+    await shoot(page, `gone-${device}.png`);
+    /** What can be seen of it: hidden parts are not text. */
+    const seen = async (on: Page) =>
+      (await card(on, 'maple-1').evaluate((article) => article.innerText)).replace(/\s+/g, ' ');
+    const words = () => seen(page);
+    const alive = ['charging: plan of block 1042', '11.0 kW', 'vehicle ready', 'broker connected', '62 % charged'];
+    expect(await words()).toMatch(/^maple-1 not live controller ended \(SIGKILL\); no view since 18:32 /);
+    for (const word of alive) expect(await words()).not.toContain(word);
+    expect(await cellsOf(page, 'article[aria-label="maple-1"] .contacts tbody tr')).toEqual([
+      ['charge', '? unknown', '○ open', '412×'],
+      ['discharge', '? unknown', '○ open', '96×'],
+    ]);
+    expect(await textOf(page, '#subtitle')).toBe('4 of 5 nodes live · microgrid maple-street');
+    // Mutant: its last view shown as the present has every one of these words.
+    const { page: before } = await show({ view: () => benchView, size });
+    const shown = await seen(before);
+    for (const word of alive) expect(shown).toContain(word);
+    expect(await textOf(before, '#subtitle')).toBe('5 nodes live · microgrid maple-street');
+  });
+
   test.each([
+    ['gone', () => oneGoneView, false],
     ['bench', () => benchView, false],
     ['controller', () => controllerView('maple-3'), true],
     ['first', () => firstView, true],

@@ -8,6 +8,7 @@ import {
   emptyChain,
   type NeighbourhoodView,
   type NodeView,
+  withoutController,
 } from '../../firmware/page/view.ts';
 
 const ROUND_MS = 300_000;
@@ -169,6 +170,14 @@ export const benchView: NeighbourhoodView = {
     node('maple-4', { chargePoint: empty, brokerConnected: false, peers: { alive: 0, known: 4 } }),
     node('maple-head', { role: 'head-meter', site: { power_W: 318_400, capacity_W: 800_000 } }),
   ],
+};
+
+/** As the bench serves it when one controller was killed while its contact was closed, and opened by the board. */
+export const oneGoneView: NeighbourhoodView = {
+  ...benchView,
+  nodes: benchView.nodes.map((node) =>
+    node.name === 'maple-1' ? withoutController(node, 'controller ended (SIGKILL)', ['open', 'open']) : node,
+  ),
 };
 
 /** As one controller serves its own: one node, real time. */

@@ -28,13 +28,17 @@ function show(view) {
   document.title = view.title;
   setText(byId('title'), view.title);
   if (reader) {
-    clock = reader.time;
-    setText(byId('subtitle'), `${count(view.nodes.length, 'node')} shown · microgrid ${reader.microgrid}`);
-    setText(byId('round'), integer(clock.round));
-    setText(byId('phase'), clock.phase);
-    byId('scale').hidden = clock.scale === 1;
-    setText(byId('scale'), `bench clock ×${integer(clock.scale)}`);
-    showChain(view.chain, clock.now_ms);
+    const { time } = reader;
+    clock = reader.gone ? undefined : time; // a clock whose controller is gone stands still
+    const live = view.nodes.filter(({ gone }) => !gone).length;
+    const nodes =
+      live < view.nodes.length ? `${integer(live)} of ${count(view.nodes.length, 'node')}` : count(live, 'node');
+    setText(byId('subtitle'), `${nodes} live · microgrid ${reader.microgrid}`);
+    setText(byId('round'), integer(time.round));
+    setText(byId('phase'), reader.gone ? 'no controller answers' : time.phase);
+    byId('scale').hidden = time.scale === 1;
+    setText(byId('scale'), `bench clock ×${integer(time.scale)}`);
+    showChain(view.chain, time.now_ms);
   }
   showNodes(view);
 }

@@ -1,7 +1,19 @@
 // One node: its charge point (or the head meter) and how it stands in the neighbourhood. The card is built once
 // and then only its texts change, so that focus, selection and what is unfolded stay.
 import { fill, h, setText } from './dom.js';
-import { count, decimal, integer, kilowattHours, OVERRIDE, PILOT, power, short, spell, timeNear } from './words.js';
+import {
+  count,
+  decimal,
+  integer,
+  kilowattHours,
+  OVERRIDE,
+  PILOT,
+  power,
+  short,
+  spell,
+  time,
+  timeNear,
+} from './words.js';
 
 /** @typedef {import('../view.ts').NodeView} NodeView */
 /** @typedef {import('../view.ts').ChargePointView} ChargePointView */
@@ -13,27 +25,42 @@ const CONTACT = { open: '○ open', closed: '● closed', unknown: '? unknown' }
 export function nodeCard(first) {
   const title = h('h3', {}, first.name);
   const state = h('span', { class: 'pill' });
+  const gone = h('p', { class: 'gone' });
   const body = first.role === 'head-meter' ? headMeter() : chargePoint();
   const standing = h('p', { class: 'standing muted' });
   const refusals = h('p', { class: 'refusals' });
   const element = h(
     'article',
     { class: 'panel card', 'aria-label': first.name },
-    h('div', { class: 'state' }, h('header', {}, title, state), ...body.elements, h('footer', {}, standing, refusals)),
+    h(
+      'div',
+      { class: 'state' },
+      h('header', {}, title, state),
+      gone,
+      ...body.elements,
+      h('footer', {}, standing, refusals),
+    ),
   );
   return {
     element,
     update(node) {
       const { words, level } = body.update(node);
-      setText(state, words);
-      state.dataset.state = level;
-      fill(standing, [node.brokerConnected, node.peers, node.head, node.version], () => [
-        h(
-          'span',
-          { class: node.brokerConnected ? '' : 'bad' },
-          `broker ${node.brokerConnected ? 'connected' : 'lost'}`,
-        ),
-        ` · ${integer(node.peers.alive)} of ${count(node.peers.known, 'peer')} alive`,
+      setText(state, node.gone ? 'not live' : words);
+      state.dataset.state = node.gone ? 'bad' : level;
+      element.classList.toggle('absent', node.gone !== undefined);
+      gone.hidden = !node.gone;
+      setText(gone, node.gone ? `${node.gone.why}; no view since ${time(node.gone.since_ms)}` : '');
+      fill(standing, [node.gone, node.brokerConnected, node.peers, node.head, node.version], () => [
+        ...(node.gone
+          ? ['last seen']
+          : [
+              h(
+                'span',
+                { class: node.brokerConnected ? '' : 'bad' },
+                `broker ${node.brokerConnected ? 'connected' : 'lost'}`,
+              ),
+              ` · ${integer(node.peers.alive)} of ${count(node.peers.known, 'peer')} alive`,
+            ]),
         ...(node.head ? [` · block ${integer(node.head.height)} `, h('code', {}, short(node.head.hash))] : []),
         ` · version ${node.version}`,
       ]);
@@ -97,15 +124,16 @@ function chargePoint() {
       ordersTitle,
       orders,
     ],
-    update(/** @type {NodeView} */ { chargePoint: point, time }) {
+    update(/** @type {NodeView} */ { chargePoint: point, gone, time }) {
       if (!point) return { words: 'no charge point', level: 'bad' };
       setText(reason, point.reason);
       setText(value, power(point.power_W));
-      setText(flow, flowInWords(point));
+      setText(flow, gone ? '' : flowInWords(point));
       const percent = point.vehicle?.soc_percent ?? null;
       soc.update(percent, percent === null ? 'state of charge unknown' : `${integer(percent)} % charged`);
       soc.element.hidden = point.vehicle === null;
       setText(need, needInWords(point, time.now_ms));
+      for (const part of [reason, value, flow, need, ordersTitle, orders]) part.hidden = gone !== undefined;
       fill(contacts, point.contacts, ({ charge, discharge }) => [
         contactRow('charge', charge),
         contactRow('discharge', discharge),
@@ -141,7 +169,7 @@ function needInWords({ vehicle, override }, now_ms) {
 /** @param {string} name @param {import('../view.ts').ContactView} contact */
 function contactRow(name, { wanted, observed, operations }) {
   // A board without auxiliary contacts never knows: that is said, but it is no alarm.
-  const differs = observed !== 'unknown' && observed !== wanted;
+  const differs = observed !== 'unknown' && wanted !== 'unknown' && observed !== wanted;
   return h(
     'tr',
     { class: differs ? 'differs' : '' },
