@@ -194,6 +194,7 @@ describe.each([
     await shoot(page, `gone-${device}.png`);
     /** What can be seen of it: hidden parts are not text. */
     const seen = async (on: Page) =>
+      // biome-ignore lint/performance/useDomNodeTextContent: textContent has the hidden parts too
       (await card(on, 'maple-1').evaluate((article) => article.innerText)).replace(/\s+/g, ' ');
     const words = () => seen(page);
     const alive = ['charging: plan of block 1042', '11.0 kW', 'vehicle ready', 'broker connected', '62 % charged'];

@@ -175,6 +175,7 @@ export const benchView: NeighbourhoodView = {
 /** As the bench serves it when one controller was killed while its contact was closed, and opened by the board. */
 export const oneGoneView: NeighbourhoodView = {
   ...benchView,
+  chain: { ...chain, seenBy: 'maple-2' },
   nodes: benchView.nodes.map((node) =>
     node.name === 'maple-1' ? withoutController(node, 'controller ended (SIGKILL)', ['open', 'open']) : node,
   ),
