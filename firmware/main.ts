@@ -22,8 +22,10 @@ import { systemClock } from './adapters/system-clock.ts';
 import { counterFile, openVoteCounter } from './adapters/vote-counter.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
 import { emptyChronicle, record } from './chronicle.ts';
+import { wire } from './commands/check.ts';
 import { UsageError } from './commands/errors.ts';
 import { brokerAccess, type ChargePointConfig, type Config } from './config.ts';
+import { deviceNews } from './device-news.ts';
 import { type HeadMeter, startHeadMeter } from './head-meter.ts';
 import { NEIGHBOURHOOD_FACT } from './ledger-report.ts';
 import type { OwnerReply, OwnerRequest } from './page/owner.ts';
@@ -40,6 +42,9 @@ import { aheadOf, VERSION, viewOf } from './viewer.ts';
 /** The solver's time; past it the best plan found so far is taken. It shares the thread with the control of the contacts,
  * so it stays well under the shortest lease (500 ms of wall on a fast bench). */
 const SOLVE_WALL_ms = 150;
+
+/** How often the log looks whether a device has stopped answering. */
+const DEVICES_WALL_ms = 1_000;
 
 const NO_COUNTER =
   'what was signed with this key is not known, so it votes from the next round on, and on nothing before. ' +
@@ -69,7 +74,7 @@ function openDevices(config: ChargePointConfig, clock: Clock, buses: Buses): Dev
   const pins = [relays.charge, ...(relays.discharge ? [relays.discharge] : [])];
   return {
     meter: new ModbusMeter({
-      id: 'meter',
+      id: `meter at ${wire(meter.endpoint)}`,
       bus: buses.at(meter.endpoint, meter.timeout),
       unit: meter.unit,
       table: meterModels[meter.model],
@@ -77,14 +82,14 @@ function openDevices(config: ChargePointConfig, clock: Clock, buses: Buses): Dev
       rating: connector.maxCurrent,
     }),
     connector: new ModbusConnector({
-      id: 'connector',
+      id: `connector at ${wire(connector.endpoint)}`,
       bus: buses.at(connector.endpoint, connector.timeout),
       unit: connector.unit,
       table: connectorModels[connector.model],
       now: clock.now,
     }),
     relays: new JohnnyFiveRelays({
-      id: 'relays',
+      id: `relays at ${wire(relays.endpoint)}`,
       endpoint: relays.endpoint,
       contacts: pins.map(({ pin, auxiliaryPin }) => ({ output: pin, auxiliary: auxiliaryPin })),
       timeout: millis(1_000),
@@ -206,7 +211,7 @@ export async function runController(config: Config): Promise<void> {
   } else {
     const { meter } = config;
     const device = new ModbusMeter({
-      id: 'head meter',
+      id: `head meter at ${wire(meter.endpoint)}`,
       bus: buses.at(meter.endpoint, meter.timeout),
       unit: meter.unit,
       table: meterModels[meter.model],
@@ -217,6 +222,11 @@ export async function runController(config: Config): Promise<void> {
   const stopWaking = wakeEachRound(clock, config.neighbourhood.roundTime_s, () =>
     runtime.feed({ kind: 'tick', now_ms: clock.now() }),
   );
+  const news = deviceNews();
+  const watching = setInterval(() => {
+    const troubles = chargePoint?.status().troubles ?? [headMeter?.trouble ?? []].flat();
+    for (const { level, text } of news(troubles)) log[level](text);
+  }, DEVICES_WALL_ms);
   if (page !== null) {
     changed = () => page?.changed();
     log.info({ url: page.url }, `the page is at ${page.url}`);
@@ -226,6 +236,7 @@ export async function runController(config: Config): Promise<void> {
   await stopRequested();
   log.info('stopping: opening the contacts');
   stopWaking();
+  clearInterval(watching);
   runtime.stop();
   const opened = (await chargePoint?.stop()) ?? true;
   if (!opened) {

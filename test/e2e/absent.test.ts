@@ -1,4 +1,9 @@
-/** A controller of the bench that ends, hangs or comes back: nobody follows its last words, and all see what it is. */
+/**
+ * A controller of the bench that ends, hangs or comes back, and one whose meter does: nobody follows its last words, and
+ * everybody is told.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bench, type Controller, startBench } from '../../sim-hardware/bench.ts';
 import { eventually } from './eventually.ts';
@@ -42,4 +47,25 @@ test('hung: its page does not answer, and it is said so', async () => {
     cp('cp-2').process?.kill('SIGCONT');
   }
   await eventually('it answers again', () => gone('cp-2') === undefined, tell);
+});
+
+test('a meter that falls silent and comes back is two lines in the log, the first with its address and the cause', async () => {
+  const said = () =>
+    readFileSync(join(cp('cp-3').directory, 'log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('meter at'))
+      .map((line) => JSON.parse(line) as { level: string; msg: string })
+      .map(({ level, msg }) => `${level} ${msg.replace(/:\d+/, ':PORT')}`);
+  const heard = { within_ms: 20_000, tell: () => JSON.stringify(said()) };
+  bench.wires.setFault('cp-3 meter', 'silence');
+  await eventually('it is told', () => said().length === 1, heard);
+  expect(node('cp-3')?.chargePoint?.faults).toContainEqual(
+    expect.stringMatching(/^meter at 127\.0\.0\.1:\d+: timeout$/),
+  );
+  bench.wires.setFault('cp-3 meter', null);
+  await eventually('it is back', () => said().length === 2, heard);
+  expect(said()).toEqual([
+    'warn meter at 127.0.0.1:PORT: timeout; it is asked again until it answers',
+    'info meter at 127.0.0.1:PORT answers again',
+  ]);
 });

@@ -176,6 +176,7 @@ describe.each([
     for (const words of [
       'welded contact',
       'meter silent',
+      'meter at cp-3.local:502: timeout',
       'no reading',
       'state of charge unknown',
       'stopped by the owner',

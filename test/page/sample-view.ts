@@ -139,7 +139,7 @@ const welded: ChargePointView = {
   offered_mA: 0,
   vehicle: { soc_percent: null, energyMissing_Wh: 7_500, departure_ms: Date.UTC(2026, 0, 14, 22, 0) },
   reason: 'stopped: the charge contact was told to open and is still closed; a person must check it',
-  faults: ['welded-contact', 'meter-silent'],
+  faults: ['welded-contact', 'meter-silent', 'meter at cp-3.local:502: timeout'],
   override: 'stop',
   orders: [{ id: hash(5), side: 'buy', power_W: 3_700, round: ROUND - 5, state: 'cancelled', waited_rounds: 0 }],
 };
