@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { COMMAND } from './adapters/invocation.ts';
 import { BusError } from './adapters/mqtt-bus.ts';
 import { SecretFileError } from './adapters/secret-file.ts';
 import { LedgerError } from './adapters/sqlite-ledger.ts';
@@ -33,11 +34,11 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 function program(): Command {
   const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  const p2pebt = new Command('p2pebt')
+  const p2pebt = new Command(COMMAND)
     .description(description)
     .version(version)
     .exitOverride()
-    .showHelpAfterError('(p2pebt --help, or p2pebt COMMAND --help)')
+    .showHelpAfterError(`(${COMMAND} --help, or ${COMMAND} COMMAND --help)`)
     .configureHelp({ showGlobalOptions: false });
   const command = (parent: Command, usage: string, text: string) => parent.command(usage).description(text);
 

@@ -12,6 +12,7 @@ import { meterModels } from '../hal/meters/models.ts';
 import { type Millis, millis } from '../hal/units.ts';
 import { createVerify } from './adapters/ed25519.ts';
 import { createGate } from './adapters/gate.ts';
+import { COMMAND } from './adapters/invocation.ts';
 import { loadKeyFile } from './adapters/key-file.ts';
 import { createLog } from './adapters/log.ts';
 import { connectBus } from './adapters/mqtt-bus.ts';
@@ -29,7 +30,7 @@ import { deviceNews } from './device-news.ts';
 import { type HeadMeter, startHeadMeter } from './head-meter.ts';
 import { NEIGHBOURHOOD_FACT } from './ledger-report.ts';
 import type { OwnerReply, OwnerRequest } from './page/owner.ts';
-import { type PageOptions, type PageServer, startPageServer } from './page/server.ts';
+import { PageError, type PageOptions, type PageServer, startPageServer } from './page/server.ts';
 import type { AheadRow } from './page/view.ts';
 import type { Clock } from './ports.ts';
 import type { Plan } from './protocol/plan.ts';
@@ -231,7 +232,7 @@ export async function runController(config: Config): Promise<void> {
     changed = () => page?.changed();
     log.info({ url: page.url }, `the page is at ${page.url}`);
   }
-  process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);
+  if (process.connected) process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);
 
   await stopRequested();
   log.info('stopping: opening the contacts');
@@ -247,7 +248,7 @@ export async function runController(config: Config): Promise<void> {
   await Promise.all([page?.close(), bus.close(), buses.close()]);
   ledger.close();
   log.info('stopped');
-  process.disconnect?.();
+  if (process.connected) process.disconnect?.(); // not when whoever started us has ended first
 }
 
 /** @throws LedgerError when what the ledger holds is no chain of this neighbourhood. */
@@ -255,7 +256,7 @@ function resume(runtime: Runtime, ledger: string): void {
   try {
     runtime.start();
   } catch (cause) {
-    const hint = `look with: p2pebt ledger verify ${ledger}; set aside (renamed), it is fetched again from the neighbours`;
+    const hint = `look with: ${COMMAND} ledger verify ${ledger}; set aside (renamed), it is fetched again from the neighbours`;
     throw new LedgerError('corrupt', `${ledger}: cannot be resumed (${(cause as Error).message}); ${hint}`, { cause });
   }
 }
@@ -275,7 +276,8 @@ async function openPage(
   try {
     return await startPageServer({ ...config.page, view, ...(owner && { owner }) });
   } catch (error) {
-    throw new UsageError(`${config.file}: page: ${(error as Error).message}`);
+    if (!(error instanceof PageError)) throw error;
+    throw new UsageError(`${config.file}: page.${error.setting}: ${error.message}`);
   }
 }
 
@@ -287,5 +289,6 @@ function stopRequested(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
     if (process.connected) process.once('disconnect', () => resolve());
+    else if (process.send !== undefined) resolve(); // it ended while we were starting
   });
 }

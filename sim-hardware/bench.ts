@@ -4,17 +4,7 @@
  * person would: by their configuration files, their pages, their ledgers and their processes.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +32,7 @@ export interface BenchOptions {
   readonly scale: number;
   /** A broker of yours; embedded without. */
   readonly broker?: string;
-  /** Keeps keys, configurations, ledgers and logs here; in a temporary folder that is removed without. */
+  /** An empty folder that keeps keys, configurations, ledgers and logs; a temporary one that is removed without. */
   readonly directory?: string;
   /** The boards' timer; a bench that must show what a board without a lease does brings its own. */
   readonly boards?: Pick<ServeOptions, 'after'>;
@@ -112,10 +102,7 @@ const program = fileURLToPath(new URL('../firmware/p2pebt.cjs', import.meta.url)
 export async function startBench(options: BenchOptions): Promise<Bench> {
   const began = performance.now();
   const kept = options.directory !== undefined;
-  if (kept && existsSync(options.directory) && readdirSync(options.directory).length > 0)
-    throw new Error(`--dir ${options.directory}: holds something already; choose a new folder`);
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'p2pebt-bench-'));
-  mkdirSync(directory, { recursive: true });
   const chargePoints = Array.from({ length: options.nodes - 1 }, (_, i) => {
     const type = connectorTypes[KINDS[i % KINDS.length]];
     return { id: `cp-${i + 1}`, type };
@@ -170,7 +157,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     ended: '',
   }));
   const nodes = controllers.map(({ name, directory }, i): RegisteredNode => {
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(directory);
     const { publicKey } = createKeyFile(join(directory, 'node.key'));
     const common = { name, publicKey: Buffer.from(publicKey).toString('hex') };
     if (i === chargePoints.length) return { ...common, role: 'head-meter', safeShare_W: 0 };
@@ -231,9 +218,12 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       controller.process = null;
       controller.page = null;
       controller.ended = how;
-      if (!ready) up.reject(new Error(`${name} did not start (${how}): ${lastWords(log)}`));
+      const words = lastWords(log);
+      const saying = words === '' ? '' : `: ${words}`;
+      if (!ready && signal !== null) up.reject(new Error(`${name} was ended by ${signal} while it started${saying}`));
+      else if (!ready) up.reject(new Error(`${name} did not start (${how})${saying}`));
       else if (asked.delete(child) ? signal !== 'SIGKILL' && code !== 0 : true) {
-        violations.push(`${name} ended with ${how}: ${lastWords(log)}`);
+        violations.push(`${name} ended with ${how}${saying}`);
       }
       if (ready && !stopping && controllers.every(({ process }) => process === null)) gone.resolve();
     });
@@ -392,7 +382,7 @@ function find(controllers: readonly Controller[], name: string): Controller {
 function lastWords(log: string): string {
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
   const words = lines.filter((line) => line !== '' && !line.startsWith('{'));
-  return (words.length > 0 ? words : lines.slice(-1)).join('\n') || 'it said nothing';
+  return (words.length > 0 ? words : lines.slice(-1)).join('\n');
 }
 
 /**

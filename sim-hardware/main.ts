@@ -1,8 +1,10 @@
 /** `npm start`: the bench neighbourhood from the command line, with its page and a progress a person can follow. */
 import { Command, InvalidArgumentError } from 'commander';
-import { startPageServer } from '../firmware/page/server.ts';
+import { UsageError } from '../firmware/commands/errors.ts';
+import { PageError, startPageServer } from '../firmware/page/server.ts';
 import { emptyChain, type NeighbourhoodView } from '../firmware/page/view.ts';
 import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
+import { preflight } from './preflight.ts';
 import { newsTeller, statusLine } from './progress.ts';
 
 interface Flags {
@@ -75,6 +77,7 @@ async function main(): Promise<void> {
     ...(flags.broker !== undefined && { broker: flags.broker }),
     ...(flags.dir !== undefined && { directory: flags.dir }),
   };
+  await preflight(options);
   let bench: Bench | undefined;
   const empty: NeighbourhoodView = {
     title: 'Bench neighbourhood',
@@ -99,7 +102,7 @@ async function main(): Promise<void> {
     await page.close();
     if (!asked) throw error;
     say('Stopped before it was up.'); // Ctrl-C reaches the controllers too, wherever they are in starting
-    process.disconnect?.();
+    if (process.connected) process.disconnect?.();
     return;
   }
   const news = newsTeller();
@@ -118,7 +121,7 @@ async function main(): Promise<void> {
   tell(summary, flags, say);
   const failed = summary.violations.length > 0 || (flags.rounds !== undefined && summary.rounds.committed === 0);
   process.exitCode = failed ? 1 : 0;
-  process.disconnect?.();
+  if (process.connected) process.disconnect?.();
 }
 
 function tell(summary: Summary, flags: Flags, say: (line: string) => void): void {
@@ -136,6 +139,8 @@ function tell(summary: Summary, flags: Flags, say: (line: string) => void): void
 }
 
 main().catch((error: Error) => {
-  process.stderr.write(`p2pebt bench: ${error.message}\n`);
-  process.exit(1);
+  const usage = error instanceof UsageError || error instanceof PageError;
+  const flag = error instanceof PageError && error.setting === 'port' ? '--port ' : '';
+  process.stderr.write(`p2pebt bench: ${flag}${error.message}\n`);
+  process.exit(usage ? 2 : 1);
 });

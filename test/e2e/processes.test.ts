@@ -1,6 +1,6 @@
 /** `npm start` as a person runs and ends it, gently and not: nothing is left running, no contact closed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,4 +91,10 @@ test.each([
   process.kill(victim.pid, 'SIGKILL');
   await nobody();
   expect((await ended).code).not.toBe(0);
+  for (const name of readdirSync(folder).filter((name) => name !== 'neighbourhood.json')) {
+    const log = readFileSync(join(folder, name, 'log'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(log.at(-1), name).toContain('"msg":"stopped"'); // and no stack trace after it
+  }
 });
