@@ -39,8 +39,7 @@ export interface ViewParts {
 }
 
 export function viewOf(parts: ViewParts): NeighbourhoodView {
-  const { microgrid } = parts.config.neighbourhood;
-  return { title: microgrid, chain: chainView(parts), nodes: [nodeView(parts)] };
+  return { title: parts.config.self.name, chain: chainView(parts), nodes: [nodeView(parts)] };
 }
 
 function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView {
@@ -212,8 +211,15 @@ function chargePointView(status: ChargePointStatus, parts: ViewParts): ChargePoi
   };
 }
 
-function orderRows({ chronicle, runtime, config }: ViewParts): OrderView[] {
+/** A schedule is a promise until its round has passed: the last that has is `passed`. */
+export function orderState(scheduled: number | null, expired: boolean, passed: number): OrderView['state'] {
+  if (scheduled === null) return expired ? 'expired' : 'pending';
+  return scheduled <= passed ? 'executed' : 'scheduled';
+}
+
+function orderRows({ chronicle, clock, runtime, config }: ViewParts): OrderView[] {
   const { state } = runtime;
+  const passed = Math.floor(clock.now() / state.hours.round_ms) - 1;
   const own = [...chronicle.orders.values()].filter(({ order }) => order.sender === config.index);
   const open = hasOpenOrder(state)
     ? [...state.pool.orders.values()].filter((o) => o.sender === config.index && !chronicle.orders.has(o.id))
@@ -235,7 +241,7 @@ function orderRows({ chronicle, runtime, config }: ViewParts): OrderView[] {
         side: order.body.side,
         power_W: order.body.power_W,
         round: order.round,
-        state: executed !== null ? ('executed' as const) : expired ? ('expired' as const) : ('pending' as const),
+        state: orderState(executed, expired, passed),
         waited_rounds: Math.max(0, (executed ?? Math.max(state.deciding, order.round)) - order.round),
       })),
   ];

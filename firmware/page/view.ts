@@ -146,7 +146,7 @@ export interface ChargePointView {
   /** Latched and present conditions, the connector's and the controller's own, such as `meter-silent`. */
   readonly faults: readonly (ConnectorFault | string)[];
   readonly override: Override;
-  /** Pending first, then the latest of the others. */
+  /** Scheduled ones have a round that is not over yet. Pending first, then the latest of the others. */
   readonly orders: readonly OrderView[];
 }
 
@@ -165,7 +165,7 @@ export interface OrderView {
   readonly power_W: number;
   /** The round in which it was made. */
   readonly round: number;
-  readonly state: 'pending' | 'executed' | 'expired' | 'cancelled';
+  readonly state: 'pending' | 'scheduled' | 'executed' | 'expired' | 'cancelled';
   readonly waited_rounds: number;
 }
 

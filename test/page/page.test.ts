@@ -117,13 +117,13 @@ describe.each([
     const blocks = await cellsOf(page, '#blocks tr');
     expect(blocks).toEqual(
       benchView.chain.blocks.map((block) => [
-        `${block.round.toLocaleString('en-GB')} ${new Date(block.start_ms).toISOString().slice(11, 16)}`,
+        `${block.round} ${new Date(block.start_ms).toISOString().slice(11, 16)}`,
         block.outcome,
         block.author ?? '–',
         block.lambda === null ? '–' : BigInt(block.lambda).toLocaleString('en-GB'),
         `${block.votes.received} of ${block.votes.validators}`,
         String(block.ordersExecuted),
-        block.height === null ? '–' : `${block.height.toLocaleString('en-GB')} ${block.hash!.slice(0, 8)}`,
+        block.height === null ? '–' : `${block.height} ${block.hash!.slice(0, 8)}`,
       ]),
     );
     const settlement = await cellsOf(page, '#settlement tr');
@@ -188,6 +188,35 @@ describe.each([
       '39.8 % of the capacity, 800.0 kW',
     );
     expect(await page.getByRole('button').count()).toBe(0);
+  });
+
+  test('what is ordinary is not said in red, what is refused is', async () => {
+    const { page } = await show({ view: () => benchView, size });
+    const red = 'rgb(179, 38, 30)';
+    const colourOf = (name: string, words: string) =>
+      card(page, name)
+        .getByText(words)
+        .evaluate((element) => getComputedStyle(element).color);
+    expect(await colourOf('maple-1', '6 messages ignored: duplicate 6')).not.toBe(red);
+    expect(await colourOf('maple-3', '13 messages refused')).toBe(red); // so the colour is the right one to look for
+  });
+
+  test("the owner's controls come before contacts and orders, under what the vehicle needs; the title is the node's", async () => {
+    const { page } = await show({
+      view: () => controllerView('maple-1'),
+      owner: () => ({ done: true, message: '' }),
+      size,
+    });
+    await shoot(page, `own-${device}.png`);
+    const top = (selector: string) => page.locator(selector).evaluate((element) => element.getBoundingClientRect().top);
+    const [need, owner, contacts] = [await top('.need'), await top('.owner'), await top('.contacts')];
+    if (size === PHONE) expect([need, owner, contacts]).toEqual([need, owner, contacts].sort((a, b) => a - b));
+    else expect(owner).toBeLessThan(need); // beside it
+    expect([await textOf(page, 'h1'), await textOf(page, '#subtitle'), await page.title()]).toEqual([
+      'maple-1',
+      'charge point · microgrid maple-street',
+      'maple-1 · maple-street',
+    ]);
   });
 
   test('a controller that has ended is shown as gone, not as it was', async () => {

@@ -110,7 +110,8 @@ const charging: ChargePointView = {
   override: 'none',
   orders: [
     { id: hash(4), side: 'buy', power_W: 11_000, round: ROUND + 1, state: 'pending', waited_rounds: 0 },
-    { id: hash(3), side: 'buy', power_W: 11_000, round: ROUND - 1, state: 'executed', waited_rounds: 1 },
+    { id: hash(3), side: 'buy', power_W: 11_000, round: ROUND, state: 'scheduled', waited_rounds: 1 },
+    { id: hash(2), side: 'buy', power_W: 11_000, round: ROUND - 3, state: 'executed', waited_rounds: 1 },
   ],
 };
 
@@ -164,7 +165,7 @@ export const benchView: NeighbourhoodView = {
   title: 'Maple Street',
   chain,
   nodes: [
-    node('maple-1', { chargePoint: charging }),
+    node('maple-1', { chargePoint: charging, refusals: { duplicate: 6 } }),
     node('maple-2', { chargePoint: feedingBack }),
     node('maple-3', { chargePoint: welded, refusals: { 'bad-signature': 12, 'over-size': 1 } }),
     node('maple-4', { chargePoint: empty, brokerConnected: false, peers: { alive: 0, known: 4 } }),

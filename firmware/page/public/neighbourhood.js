@@ -26,7 +26,7 @@ export function showChain(chain, now_ms) {
   fill(byId('settlement'), chain.settlement, (rows) =>
     rows.map((one) =>
       row([
-        ['round', integer(one.round)],
+        ['round', String(one.round)],
         ['charge point', one.node],
         ['order', h('code', {}, short(one.order))],
         ['ordered', wattHours(one.ordered_Wh)],
@@ -74,15 +74,12 @@ function showBenefit(fluctuation) {
 function blockRow(block) {
   const { received, quorum, validators } = block.votes;
   return row([
-    ['round', h('span', {}, integer(block.round), ' ', h('time', { class: 'muted' }, time(block.start_ms)))],
+    ['round', h('span', {}, String(block.round), ' ', h('time', { class: 'muted' }, time(block.start_ms)))],
     ['outcome', h('span', { class: 'tag', 'data-outcome': block.outcome }, block.outcome)],
     ['author', block.author ?? '–'],
     ['lambda', block.lambda === null ? '–' : bigInteger(block.lambda)],
     ['votes', h('span', { title: `${quorum} make a quorum` }, `${received} of ${validators}`)],
     ['orders', integer(block.ordersExecuted)],
-    [
-      'block',
-      block.height === null ? '–' : h('span', {}, `${integer(block.height)} `, h('code', {}, short(block.hash ?? ''))),
-    ],
+    ['block', block.height === null ? '–' : h('span', {}, `${block.height} `, h('code', {}, short(block.hash ?? '')))],
   ]);
 }

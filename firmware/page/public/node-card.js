@@ -21,6 +21,9 @@ import {
 
 const CONTACT = { open: '○ open', closed: '● closed', unknown: '? unknown' };
 
+/** What the broker says again or late is ordinary, and no complaint. */
+const HARMLESS = new Set(['duplicate', 'other-round']);
+
 /** @param {NodeView} first @returns {{element: HTMLElement, update(node: NodeView): void}} */
 export function nodeCard(first) {
   const title = h('h3', {}, first.name);
@@ -28,18 +31,13 @@ export function nodeCard(first) {
   const gone = h('p', { class: 'gone' });
   const body = first.role === 'head-meter' ? headMeter() : chargePoint();
   const standing = h('p', { class: 'standing muted' });
+  const ignored = h('p', { class: 'standing muted' });
   const refusals = h('p', { class: 'refusals' });
   const element = h(
     'article',
     { class: 'panel card', 'aria-label': first.name },
-    h(
-      'div',
-      { class: 'state' },
-      h('header', {}, title, state),
-      gone,
-      ...body.elements,
-      h('footer', {}, standing, refusals),
-    ),
+    h('div', { class: 'state' }, h('header', {}, title, state), gone, ...body.state),
+    h('div', { class: 'more' }, ...body.more, h('footer', {}, standing, ignored, refusals)),
   );
   return {
     element,
@@ -61,26 +59,41 @@ export function nodeCard(first) {
               ),
               ` · ${integer(node.peers.alive)} of ${count(node.peers.known, 'peer')} alive`,
             ]),
-        ...(node.head ? [` · block ${integer(node.head.height)} `, h('code', {}, short(node.head.hash))] : []),
+        ...(node.head ? [` · block ${node.head.height} `, h('code', {}, short(node.head.hash))] : []),
         ` · version ${node.version}`,
       ]);
-      const refused = Object.entries(node.refusals);
-      const sum = refused.reduce((sum, [, times]) => sum + times, 0);
+      const codes = Object.entries(node.refusals);
       setText(
         refusals,
-        sum === 0
-          ? ''
-          : `${count(sum, 'message')} refused: ${refused.map(([code, times]) => `${spell(code)} ${integer(times)}`).join(', ')}`,
+        messages(
+          'refused',
+          codes.filter(([code]) => !HARMLESS.has(code)),
+        ),
+      );
+      setText(
+        ignored,
+        messages(
+          'ignored',
+          codes.filter(([code]) => HARMLESS.has(code)),
+        ),
       );
     },
   };
+}
+
+/** @param {string} what @param {[code: string, times: number][]} codes */
+function messages(what, codes) {
+  const sum = codes.reduce((sum, [, times]) => sum + times, 0);
+  const each = codes.map(([code, times]) => `${spell(code)} ${integer(times)}`).join(', ');
+  return sum === 0 ? '' : `${count(sum, 'message')} ${what}: ${each}`;
 }
 
 function headMeter() {
   const value = h('p', { class: 'draw figure' });
   const bar = gauge('of the capacity');
   return {
-    elements: [value, bar.element],
+    state: [value, bar.element],
+    more: [],
     update(/** @type {NodeView} */ { site }) {
       setText(value, power(site?.power_W ?? null));
       const percent = site?.power_W == null ? null : (100 * Math.abs(site.power_W)) / site.capacity_W;
@@ -104,13 +117,8 @@ function chargePoint() {
   const orders = h('ul', { class: 'orders' });
   const ordersTitle = h('h4', {}, 'Orders');
   return {
-    elements: [
-      reason,
-      faults,
-      value,
-      flow,
-      soc.element,
-      need,
+    state: [reason, faults, value, flow, soc.element, need],
+    more: [
       h(
         'table',
         { class: 'contacts' },
@@ -187,12 +195,7 @@ function orderItem({ id, side, power_W, round, state, waited_rounds }) {
     { 'data-state': state },
     h('span', {}, `${side} ${power(power_W)}`),
     h('span', { class: 'tag' }, state),
-    h(
-      'span',
-      { class: 'muted' },
-      `round ${integer(round)}, waited ${integer(waited_rounds)} `,
-      h('code', {}, short(id)),
-    ),
+    h('span', { class: 'muted' }, `round ${round}, waited ${integer(waited_rounds)} `, h('code', {}, short(id))),
   );
 }
 
