@@ -2,7 +2,6 @@
  * The chronicle: what the final chain tells people. Fed block by block, by a running node and by `ledger show` alike,
  * so that the page and the ledger can never tell different stories. Floats only here, at the end, for display.
  */
-import { siteEffect_W } from './protocol/benefit/instance.ts';
 import type { ChainState } from './protocol/chain.ts';
 import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
 import type { Registry } from './protocol/registry.ts';
@@ -40,6 +39,8 @@ export interface OrderRow {
   /** Round in which it was scheduled; null while it waits. */
   readonly executed: number | null;
   readonly expired: boolean;
+  /** A meter has been stated for a round in which it was served. */
+  readonly settled: boolean;
 }
 
 export interface Chronicle {
@@ -52,10 +53,12 @@ export interface Chronicle {
   firstRound: number;
   /** Rounds with a final schedule. */
   committed: number;
-  /** Of every order placed, served or not. */
+  /** What was ordered, allocated and metered of the same orders: those of which a meter has been stated. */
   ordered_J: number;
   allocated_J: number;
   metered_J: number;
+  /** Metered without an order: the safe share, and what was drawn beyond the plan. */
+  unordered_J: number;
   /** By charge point: what its registers moved since its first statement, net, and what was settled of it. */
   readonly energy: Map<number, { readonly registers_Wh: number; readonly settled_J: number }>;
 }
@@ -70,6 +73,7 @@ export const emptyChronicle = (): Chronicle => ({
   ordered_J: 0,
   allocated_J: 0,
   metered_J: 0,
+  unordered_J: 0,
   energy: new Map(),
 });
 
@@ -113,11 +117,12 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
   const registers = new Map<number, Pick<MeterStatement, 'imported_Wh' | 'exported_Wh'>>();
   for (const message of block.body.carried) {
     if (message.body.type === 'ORDER') {
-      chronicle.orders.set(message.id, { order: message as Signed<Order>, executed: null, expired: false });
-      if (state.instance !== null) {
-        const effect_W = siteEffect_W(state.instance, message.body.side, message.body.power_W);
-        chronicle.ordered_J += Math.abs(effect_W) * state.instance.roundTime_s;
-      }
+      chronicle.orders.set(message.id, {
+        order: message as Signed<Order>,
+        executed: null,
+        expired: false,
+        settled: false,
+      });
     }
     if (message.body.type === 'METER') {
       const { imported_Wh, exported_Wh } = message.body;
@@ -138,8 +143,16 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
   for (const row of state.settled) {
     chronicle.settlement.push(row);
     addEnergy(chronicle, row.node, 0, row.metered_J);
+    if (row.order === null) {
+      chronicle.unordered_J += Math.abs(row.metered_J);
+      continue;
+    }
     chronicle.allocated_J += Math.abs(row.allocated_J);
     chronicle.metered_J += Math.abs(row.metered_J);
+    const order = chronicle.orders.get(row.order);
+    if (order === undefined || order.settled) continue; // an order served in parts was still ordered once
+    chronicle.ordered_J += Math.abs(row.ordered_J);
+    chronicle.orders.set(row.order, { ...order, settled: true });
   }
 }
 
@@ -149,6 +162,12 @@ function addEnergy(chronicle: Chronicle, node: number, registers_Wh: number, set
     registers_Wh: sum.registers_Wh + registers_Wh,
     settled_J: sum.settled_J + settled_J,
   });
+}
+
+/** Rounds with energy allocated to somebody whose meter has not been stated for them yet. */
+export function unsettledRounds({ state }: Chronicle): number {
+  const open = (state?.allocations ?? []).filter(({ node, round }) => (state?.registers[node]?.round ?? -1) < round);
+  return new Set(open.map(({ round }) => round)).size;
 }
 
 /** The rounds whose power is metered, oldest first. */

@@ -1,7 +1,7 @@
 /** What the page of a controller shows: the chronicle of the chain and the state of this node, put into the page's words. */
 import { readFileSync } from 'node:fs';
 import type { ChargePointStatus } from './charge-point.ts';
-import { type Chronicle, type Fluctuation, fluctuation, outcomes, powerOf } from './chronicle.ts';
+import { type Chronicle, type Fluctuation, fluctuation, outcomes, powerOf, unsettledRounds } from './chronicle.ts';
 import type { Config } from './config.ts';
 import type { Observed } from './control/types.ts';
 import type {
@@ -73,6 +73,8 @@ function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView 
       ordered_Wh: Math.round(chronicle.ordered_J / 3600),
       allocated_Wh: Math.round(chronicle.allocated_J / 3600),
       metered_Wh: Math.round(chronicle.metered_J / 3600),
+      unordered_Wh: Math.round(chronicle.unordered_J / 3600),
+      unsettled_rounds: unsettledRounds(chronicle),
     },
   };
 }

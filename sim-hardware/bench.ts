@@ -46,7 +46,15 @@ export interface Summary {
   readonly rounds: { readonly committed: number; readonly terminated: number };
   /** Cube root of PF, kW per hour; null until two slopes are metered. */
   readonly cbrtPf: { readonly with: number; readonly without: number; readonly reduction_percent: number } | null;
-  readonly energy_Wh: { readonly ordered: number; readonly allocated: number; readonly metered: number };
+  /** Ordered, allocated and metered of the same orders, those that are settled; and metered without an order. */
+  readonly energy_Wh: {
+    readonly ordered: number;
+    readonly allocated: number;
+    readonly metered: number;
+    readonly unordered: number;
+  };
+  /** With energy allocated whose meters have not all been stated. */
+  readonly unsettledRounds: number;
   readonly contactOperations: number;
   readonly peak_W: number;
   /** Each thing that must never happen and did, in words. */
@@ -429,7 +437,7 @@ function summarise(
   controllers: readonly Controller[],
   register: BoundaryTruth,
   violations: string[],
-): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh'> {
+): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh' | 'unsettledRounds'> {
   const hashes = new Map<number, string>();
   let best: ReturnType<typeof report> | null = null;
   for (const { name, directory, view } of controllers) {
@@ -457,7 +465,13 @@ function summarise(
       pfWith === undefined || pfWithout === undefined
         ? null
         : { with: pfWith, without: pfWithout, reduction_percent: pfWithout === 0 ? 0 : 100 * (1 - pfWith / pfWithout) },
-    energy_Wh: { ordered: best?.ordered_Wh ?? 0, allocated: best?.allocated_Wh ?? 0, metered: best?.metered_Wh ?? 0 },
+    energy_Wh: {
+      ordered: best?.ordered_Wh ?? 0,
+      allocated: best?.allocated_Wh ?? 0,
+      metered: best?.metered_Wh ?? 0,
+      unordered: best?.unordered_Wh ?? 0,
+    },
+    unsettledRounds: best?.unsettled_rounds ?? 0,
   };
 }
 

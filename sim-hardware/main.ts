@@ -1,11 +1,12 @@
 /** `npm start`: the bench neighbourhood from the command line, with its page and a progress a person can follow. */
 import { Command, InvalidArgumentError } from 'commander';
 import { UsageError } from '../firmware/commands/errors.ts';
+import { energyInWords } from '../firmware/ledger-report.ts';
 import { PageError, startPageServer } from '../firmware/page/server.ts';
 import { emptyChain, type NeighbourhoodView } from '../firmware/page/view.ts';
 import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
 import { preflight } from './preflight.ts';
-import { newsTeller, statusLine } from './progress.ts';
+import { count, newsTeller, statusLine } from './progress.ts';
 
 interface Flags {
   readonly nodes: number;
@@ -86,7 +87,8 @@ async function main(): Promise<void> {
   };
   const page = await startPageServer({ host: '127.0.0.1', port: flags.port, view: () => bench?.view() ?? empty });
   say(`The page: ${page.url}`);
-  say(`Starting ${flags.nodes} controllers, ${options.scale} times faster than the wall ...`);
+  const pace = options.scale === 1 ? 'in real time' : `${options.scale} times faster than the wall`;
+  say(`Starting ${flags.nodes} controllers, ${pace} ...`);
 
   const done = Promise.withResolvers<void>();
   let asked = false;
@@ -125,9 +127,11 @@ async function main(): Promise<void> {
 }
 
 function tell(summary: Summary, flags: Flags, say: (line: string) => void): void {
-  const { rounds, cbrtPf, energy_Wh, violations } = summary;
-  say(`${rounds.committed} rounds committed, ${rounds.terminated} terminated, in ${summary.wall_s} s`);
-  say(`energy: ordered ${energy_Wh.ordered} Wh, allocated ${energy_Wh.allocated} Wh, metered ${energy_Wh.metered} Wh`);
+  const { rounds, cbrtPf, energy_Wh, unsettledRounds, violations } = summary;
+  say(`${count(rounds.committed, 'round')} committed, ${rounds.terminated} terminated, in ${summary.wall_s} s`);
+  const { ordered, allocated, metered, unordered } = energy_Wh;
+  const energy = { ordered_Wh: ordered, allocated_Wh: allocated, metered_Wh: metered, unordered_Wh: unordered };
+  say(`energy: ${energyInWords({ ...energy, unsettled_rounds: unsettledRounds })}`);
   if (cbrtPf) {
     const change = `${Math.abs(cbrtPf.reduction_percent).toFixed(1)} % ${cbrtPf.reduction_percent >= 0 ? 'lower' : 'higher'}`;
     say(

@@ -5,7 +5,7 @@
 import type { BlockView, NeighbourhoodView, NodeView } from '../firmware/page/view.ts';
 
 const clockTime = (time_ms: number, digits: 5 | 8): string => new Date(time_ms).toISOString().slice(11, 11 + digits);
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 const isLive = ({ gone }: NodeView): boolean => gone === undefined;
 
 /** Called with each view; returns the lines that are new since the last call. */

@@ -94,9 +94,14 @@ export interface SettlementRow {
 export interface Totals {
   readonly committed: number;
   readonly terminated: number;
+  /** Of the orders that are settled, so that the three compare. */
   readonly ordered_Wh: number;
   readonly allocated_Wh: number;
   readonly metered_Wh: number;
+  /** Metered without an order: mostly the safe share. */
+  readonly unordered_Wh: number;
+  /** Rounds with energy allocated whose meters have not all been stated. */
+  readonly unsettled_rounds: number;
 }
 
 /** What one controller knows of itself. */
@@ -180,7 +185,15 @@ export const emptyChain = (seenBy: string): ChainView => ({
   fluctuation: null,
   blocks: [],
   settlement: [],
-  totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
+  totals: {
+    committed: 0,
+    terminated: 0,
+    ordered_Wh: 0,
+    allocated_Wh: 0,
+    metered_Wh: 0,
+    unordered_Wh: 0,
+    unsettled_rounds: 0,
+  },
 });
 
 /**

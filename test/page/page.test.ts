@@ -114,6 +114,10 @@ describe.each([
     expect(await textOf(page, '#totals')).toBe('1,042 rounds committed, 7 terminated, by the ledger of maple-1');
     expect(await textsOf(page, '.three dd')).toEqual(['412.3 kWh', '401.2 kWh', '401.0 kWh']);
 
+    expect(await textOf(page, '#settled')).toBe(
+      'Orders that are settled; 12.3 kWh more metered without an order (safe share); 2 rounds not settled yet',
+    );
+
     const blocks = await cellsOf(page, '#blocks tr');
     expect(blocks).toEqual(
       benchView.chain.blocks.map((block) => [

@@ -72,7 +72,15 @@ const chain: ChainView = {
     allocated_Wh: back % 2 ? -833 : 917,
     metered_Wh: back % 2 ? -829 : 911,
   })),
-  totals: { committed: 1042, terminated: 7, ordered_Wh: 412_345, allocated_Wh: 401_220, metered_Wh: 400_987 },
+  totals: {
+    committed: 1042,
+    terminated: 7,
+    ordered_Wh: 412_345,
+    allocated_Wh: 401_220,
+    metered_Wh: 400_987,
+    unordered_Wh: 12_345,
+    unsettled_rounds: 2,
+  },
 };
 
 function node(name: string, more: Partial<NodeView>): NodeView {

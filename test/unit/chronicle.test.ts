@@ -9,11 +9,13 @@ import {
   powerOf,
   record,
   unbalanced,
+  unsettledRounds,
 } from '../../firmware/chronicle.ts';
 import type { SettlementRow } from '../../firmware/protocol/settlement.ts';
 import { Neighbours } from './protocol-driver.ts';
 
 const R = 1000;
+const R_s = 300;
 const load_W = (round: number): number => 60_000 + 1200 * ((round * 7) % 5); // whole Wh a round
 
 function played(rounds: number, options: { terminated?: number } = {}) {
@@ -90,6 +92,25 @@ test('rounds are committed or terminated; orders wait, run or expire', () => {
     [R + 2, R + 2],
   ]);
   expect(unbalanced(chronicle, play.registry)).toEqual([]);
+});
+
+test('at every moment ordered, allocated and metered are of the same orders; what is under way is said to be open', () => {
+  const { play } = played(4);
+  const chronicle = emptyChronicle();
+  const moments = play.player(0).finals.map(({ block, state, votes }) => {
+    record(chronicle, block, state, votes);
+    const { ordered_J, allocated_J, metered_J } = chronicle;
+    return { ordered_J, allocated_J, metered_J, open: unsettledRounds(chronicle), placed: chronicle.orders.size };
+  });
+  const each_J = 6000 * R_s; // the driver's charge points deliver to the watt-hour what was allocated
+  for (const { ordered_J, allocated_J, metered_J } of moments)
+    expect([allocated_J, metered_J]).toEqual([ordered_J, ordered_J]);
+  expect(moments.at(-1)?.ordered_J).toBeGreaterThanOrEqual(2 * each_J);
+  expect(moments.some(({ open }) => open > 0)).toBe(true);
+  // Every order is settled or its round is open, or it has not been scheduled yet; the twin counts what is left.
+  for (const { ordered_J, open, placed } of moments) expect(placed - ordered_J / each_J - open).toBeOneOf([0, 1]);
+  // Mutant: counted when it is placed, what was ordered is ahead of what was allocated.
+  expect(moments.some(({ allocated_J, placed }) => placed * each_J > allocated_J)).toBe(true);
 });
 
 test('a settlement that loses a joule is noticed, however many rows ago', () => {

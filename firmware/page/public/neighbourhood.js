@@ -23,6 +23,13 @@ export function showChain(chain, now_ms) {
   setText(byId('ordered'), kilowattHours(totals.ordered_Wh));
   setText(byId('allocated'), kilowattHours(totals.allocated_Wh));
   setText(byId('metered'), kilowattHours(totals.metered_Wh));
+  const open = totals.unsettled_rounds;
+  setText(
+    byId('settled'),
+    `Orders that are settled; ${kilowattHours(totals.unordered_Wh)} more metered without an order (safe share)${
+      open > 0 ? `; ${count(open, 'round')} not settled yet` : ''
+    }`,
+  );
   fill(byId('settlement'), chain.settlement, (rows) =>
     rows.map((one) =>
       row([
