@@ -47,17 +47,17 @@ function program(): Command {
     .option('--head-meter', 'for the head meter instead of a charge point')
     .action((dir: string, options: InitOptions) => print(init(dir, options)));
 
-  command(p2pebt, 'check', 'find every problem of a configuration, without touching hardware')
-    .requiredOption('--config <FILE>', 'the configuration')
-    .action(({ config }: { config: string }) => print(summary(configOrRefuse(config))));
+  configured(command(p2pebt, 'check', 'find every problem of a configuration, without touching hardware')).action(
+    ({ config }: { config: string }) => print(summary(configOrRefuse(config))),
+  );
 
-  command(p2pebt, 'run', 'run the controller until it is stopped (SIGINT, SIGTERM)')
-    .requiredOption('--config <FILE>', 'the configuration')
-    .action(async ({ config }: { config: string }) => {
+  configured(command(p2pebt, 'run', 'run the controller until it is stopped (SIGINT, SIGTERM)')).action(
+    async ({ config }: { config: string }) => {
       const checked = configOrRefuse(config);
       const { runController } = await import('./main.ts');
       await runController(checked);
-    });
+    },
+  );
 
   const ledger = command(p2pebt, 'ledger', 'look at a ledger, also while its node runs');
   command(ledger, 'verify <FILE>', 're-check every signature, hash, lambda and vote').action(async (file: string) => {
@@ -84,6 +84,12 @@ function program(): Command {
     });
   return p2pebt;
 }
+
+/** Asked for after the flags have been read: a flag that does not exist is told first, commander would tell it last. */
+const configured = (command: Command): Command =>
+  command.option('--config <FILE>', 'the configuration (required)').hook('preAction', () => {
+    if (command.opts().config === undefined) command.error("error: required option '--config <FILE>' not specified");
+  });
 
 function configOrRefuse(file: string): Config {
   const result = readConfig(file);

@@ -143,15 +143,17 @@ export function aheadOf(
   }));
 }
 
-function phaseOf(state: Readonly<ProtocolState>): string {
+/** How far the round that is being decided is, in words. */
+export function phaseOf(state: Readonly<ProtocolState>): string {
   const { hours, deciding } = state;
+  const { scheduleRound } = state.finalNode.state;
   const offset = offset_ms(state);
-  if (state.finalNode.state.scheduleRound >= deciding) return 'agreed';
+  if (scheduleRound >= deciding) return 'agreed';
   if (offset < hours.orders_ms) return 'collecting orders';
   if (offset < hours.solve_ms) return 'sealing the orders';
   if (offset < hours.lock_ms) return 'looking for the best schedule';
   if (offset < hours.act_ms) return 'voting on the schedule';
-  return 'not agreed: falling back';
+  return scheduleRound < 0 ? 'the first round is being agreed' : 'not agreed: falling back';
 }
 
 function nodeView(parts: ViewParts): NodeView {

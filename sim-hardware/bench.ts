@@ -334,7 +334,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   async function stop(): Promise<Summary> {
     await end();
     for (const [kind, times] of Object.entries(world.violations))
-      if (times > 0) violations.push(`world: ${kind}, ${times} times`);
+      if (times > 0) violations.push(`world: ${kind}, ${times === 1 ? 'once' : `${times} times`}`);
     const sum = summarise(controllers, register, violations);
     tidy();
     return {

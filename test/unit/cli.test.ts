@@ -38,6 +38,7 @@ test('--help names every command and --version the version', () => {
 test.each([
   [['chek'], "unknown command 'chek'\n(Did you mean check?)"],
   [['check'], "required option '--config <FILE>' not specified"],
+  [['check', '--bogus'], "unknown option '--bogus'"],
   [['run', '--config', 'x.yaml', '--fast'], "unknown option '--fast'"],
   [['run', '--config', 'none.yaml'], 'none.yaml: no such file; check the path'],
   [['simulate'], "missing required argument 'FILE'"],
