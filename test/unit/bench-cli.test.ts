@@ -219,7 +219,9 @@ describe('a controller', () => {
     ledger.append([{ kind: 'final', block, view: 1 }]);
     ledger.close();
     const { code, said } = await controller(join(folder, 'damaged', 'config.json'));
-    expect(said).toMatch(/ledger\.sqlite: cannot be resumed \(.*\); look with: p2pebt ledger verify /);
+    expect(said).toMatch(
+      /ledger\.sqlite: cannot be resumed \(.*\); look with: (npm run p2pebt --|p2pebt) ledger verify /,
+    );
     expect(code).toBe(2);
   });
 });
