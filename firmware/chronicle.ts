@@ -54,10 +54,12 @@ export interface Chronicle {
   /** Rounds since the first SEAL up to the last, and those of them with a final schedule. */
   rounds: number;
   committed: number;
-  /** Of every order placed, served or not. */
+  /** What was ordered, allocated and metered of the same orders: those of which a meter has been stated. */
   ordered_J: number;
   allocated_J: number;
   metered_J: number;
+  /** Metered without an order: the safe share, and what was drawn beyond the plan. */
+  unordered_J: number;
   /** By charge point: what its registers moved since its first statement, net, and what was settled of it. */
   readonly energy: Map<number, { readonly registers_Wh: number; readonly settled_J: number }>;
 }
@@ -72,6 +74,7 @@ export const emptyChronicle = (): Chronicle => ({
   ordered_J: 0,
   allocated_J: 0,
   metered_J: 0,
+  unordered_J: 0,
   energy: new Map(),
 });
 
@@ -84,6 +87,7 @@ function add(chronicle: Chronicle, sums: Omit<Past, 'own'>): void {
   chronicle.ordered_J += sums.ordered_J;
   chronicle.allocated_J += sums.allocated_J;
   chronicle.metered_J += sums.metered_J;
+  chronicle.unordered_J += sums.unordered_J;
 }
 
 /** What remains of the blocks under the checkpoint at which the chronicle begins. */
@@ -92,7 +96,7 @@ export function takeUp(chronicle: Chronicle, past: Past): void {
   chronicle.settlement.push(...past.own.flatMap(rowsOf));
 }
 
-export function record(chronicle: Chronicle, final: FinalStep, registry: Registry): void {
+export function record(chronicle: Chronicle, final: FinalStep): void {
   const { block, before, state, votes } = final;
   if (chronicle.state?.tip !== before.tip) recordJump(chronicle, before);
   const [first] = block.body.carried;
@@ -108,7 +112,7 @@ export function record(chronicle: Chronicle, final: FinalStep, registry: Registr
     votes,
     orders: served.length,
   });
-  add(chronicle, accountOf(final, registry, -1));
+  add(chronicle, accountOf(final, -1));
   for (const { order } of served) {
     const row = chronicle.orders.get(order);
     const waits = state.pending.some((entry) => entry.order.id === order);
@@ -168,6 +172,12 @@ function addEnergy(chronicle: Chronicle, node: number, registers_Wh: number, set
     registers_Wh: sum.registers_Wh + registers_Wh,
     settled_J: sum.settled_J + settled_J,
   });
+}
+
+/** Rounds with energy allocated to somebody whose meter has not been stated for them yet. */
+export function unsettledRounds({ state }: Chronicle): number {
+  const open = (state?.allocations ?? []).filter(({ node, round }) => (state?.registers[node]?.round ?? -1) < round);
+  return new Set(open.map(({ round }) => round)).size;
 }
 
 /** The rounds whose power is metered, oldest first. */

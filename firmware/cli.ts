@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { COMMAND } from './adapters/invocation.ts';
 import { BusError } from './adapters/mqtt-bus.ts';
 import { SecretFileError } from './adapters/secret-file.ts';
 import { LedgerError } from './adapters/sqlite-ledger.ts';
@@ -33,11 +34,11 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 function program(): Command {
   const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  const p2pebt = new Command('p2pebt')
+  const p2pebt = new Command(COMMAND)
     .description(description)
     .version(version)
     .exitOverride()
-    .showHelpAfterError('(p2pebt --help, or p2pebt COMMAND --help)')
+    .showHelpAfterError(`(${COMMAND} --help, or ${COMMAND} COMMAND --help)`)
     .configureHelp({ showGlobalOptions: false });
   const command = (parent: Command, usage: string, text: string) => parent.command(usage).description(text);
 
@@ -46,17 +47,17 @@ function program(): Command {
     .option('--head-meter', 'for the head meter instead of a charge point')
     .action((dir: string, options: InitOptions) => print(init(dir, options)));
 
-  command(p2pebt, 'check', 'find every problem of a configuration, without touching hardware')
-    .requiredOption('--config <FILE>', 'the configuration')
-    .action(({ config }: { config: string }) => print(summary(configOrRefuse(config))));
+  configured(command(p2pebt, 'check', 'find every problem of a configuration, without touching hardware')).action(
+    ({ config }: { config: string }) => print(summary(configOrRefuse(config))),
+  );
 
-  command(p2pebt, 'run', 'run the controller until it is stopped (SIGINT, SIGTERM)')
-    .requiredOption('--config <FILE>', 'the configuration')
-    .action(async ({ config }: { config: string }) => {
+  configured(command(p2pebt, 'run', 'run the controller until it is stopped (SIGINT, SIGTERM)')).action(
+    async ({ config }: { config: string }) => {
       const checked = configOrRefuse(config);
       const { runController } = await import('./main.ts');
       await runController(checked);
-    });
+    },
+  );
 
   const ledger = command(p2pebt, 'ledger', 'look at a ledger, also while its node runs');
   command(ledger, 'verify <FILE>', 're-check every signature, hash, lambda and vote').action(async (file: string) => {
@@ -83,6 +84,12 @@ function program(): Command {
     });
   return p2pebt;
 }
+
+/** Asked for after the flags have been read: a flag that does not exist is told first, commander would tell it last. */
+const configured = (command: Command): Command =>
+  command.option('--config <FILE>', 'the configuration (required)').hook('preAction', () => {
+    if (command.opts().config === undefined) command.error("error: required option '--config <FILE>' not specified");
+  });
 
 function configOrRefuse(file: string): Config {
   const result = readConfig(file);

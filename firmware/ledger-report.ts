@@ -16,6 +16,7 @@ import {
   record,
   takeUp,
   unbalanced,
+  unsettledRounds,
 } from './chronicle.ts';
 import type { FinalBlock, Past } from './ports.ts';
 import { applyBlock } from './protocol/block.ts';
@@ -74,7 +75,7 @@ export function replay(registry: Registry, kept: KeptChain, verify: boolean, pas
       if (why !== null) return wrong(why);
       uncertified = 0;
     }
-    record(chronicle, { block: opened, before: chain, state: next, votes: votesOf(blocks, index) }, registry);
+    record(chronicle, { block: opened, before: chain, state: next, votes: votesOf(blocks, index) });
     chain = next;
   }
   if (uncertified > 0) return fail(`the last ${uncertified} blocks have no FINAL votes of a quorum behind them`);
@@ -242,6 +243,8 @@ export function report(registry: Registry, chronicle: Chronicle, decidedUpTo: nu
     ordered_Wh: wh(chronicle.ordered_J),
     allocated_Wh: wh(chronicle.allocated_J),
     metered_Wh: wh(chronicle.metered_J),
+    unordered_Wh: wh(chronicle.unordered_J),
+    unsettled_rounds: unsettledRounds(chronicle),
     unbalanced: unbalanced(chronicle, registry),
     power,
     blocks: chronicle.blocks.map((row) => ({ ...row, author: nodes[row.author].name })),
@@ -253,6 +256,21 @@ export function report(registry: Registry, chronicle: Chronicle, decidedUpTo: nu
       metered_Wh: metered_J / 3600,
     })),
   };
+}
+
+/** The three of the same orders, so that they compare, and what is not among them. */
+export function energyInWords(
+  energy: Pick<
+    ReturnType<typeof report>,
+    `${'ordered' | 'allocated' | 'metered' | 'unordered'}_Wh` | 'unsettled_rounds'
+  >,
+): string {
+  const { ordered_Wh, allocated_Wh, metered_Wh, unordered_Wh, unsettled_rounds: open } = energy;
+  return [
+    `of the settled orders ${ordered_Wh} Wh ordered, ${allocated_Wh} Wh allocated, ${metered_Wh} Wh metered`,
+    `${unordered_Wh} Wh more metered without an order (safe share)`,
+    ...(open > 0 ? [`${open} ${open === 1 ? 'round' : 'rounds'} not settled yet`] : []),
+  ].join('; ');
 }
 
 export function showLedger(file: string, { json }: { json: boolean }): string[] {
@@ -281,7 +299,7 @@ export function showLedger(file: string, { json }: { json: boolean }): string[] 
       ]),
     ),
     '',
-    `Energy: ordered ${shown.ordered_Wh} Wh, allocated ${shown.allocated_Wh} Wh, metered ${shown.metered_Wh} Wh`,
+    `Energy: ${energyInWords(shown)}`,
     `Cube root of PF: with the trade ${cbrt(shown.pfWith)}, without ${cbrt(shown.pfWithout)}`,
   ];
 }

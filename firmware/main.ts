@@ -12,6 +12,7 @@ import { meterModels } from '../hal/meters/models.ts';
 import { type Millis, millis } from '../hal/units.ts';
 import { createQuickVerify, createVerify } from './adapters/ed25519.ts';
 import { createGate } from './adapters/gate.ts';
+import { COMMAND } from './adapters/invocation.ts';
 import { loadKeyFile } from './adapters/key-file.ts';
 import { createLog } from './adapters/log.ts';
 import { connectBus } from './adapters/mqtt-bus.ts';
@@ -22,12 +23,14 @@ import { systemClock } from './adapters/system-clock.ts';
 import { counterFile, openVoteCounter } from './adapters/vote-counter.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
 import { emptyChronicle, record, takeUp } from './chronicle.ts';
+import { wire } from './commands/check.ts';
 import { UsageError } from './commands/errors.ts';
 import { brokerAccess, type ChargePointConfig, type Config } from './config.ts';
+import { deviceNews } from './device-news.ts';
 import { type HeadMeter, startHeadMeter } from './head-meter.ts';
 import { NEIGHBOURHOOD_FACT } from './ledger-report.ts';
 import type { OwnerReply, OwnerRequest } from './page/owner.ts';
-import { type PageOptions, type PageServer, startPageServer } from './page/server.ts';
+import { PageError, type PageOptions, type PageServer, startPageServer } from './page/server.ts';
 import type { AheadRow } from './page/view.ts';
 import type { Clock } from './ports.ts';
 import type { Plan } from './protocol/plan.ts';
@@ -40,6 +43,9 @@ import { aheadOf, VERSION, viewOf } from './viewer.ts';
 /** The solver's time; past it the best plan found so far is taken. It shares the thread with the control of the contacts,
  * so it stays well under the shortest lease (500 ms of wall on a fast bench). */
 const SOLVE_WALL_ms = 150;
+
+/** How often the log looks whether a device has stopped answering. */
+const DEVICES_WALL_ms = 1_000;
 
 const NO_COUNTER =
   'what was signed with this key is not known, so it votes from the next round on, and on nothing before. ' +
@@ -71,7 +77,7 @@ function openDevices(config: ChargePointConfig, clock: Clock, buses: Buses): Dev
   const pins = [relays.charge, ...(relays.discharge ? [relays.discharge] : [])];
   return {
     meter: new ModbusMeter({
-      id: 'meter',
+      id: `meter at ${wire(meter.endpoint)}`,
       bus: buses.at(meter.endpoint, meter.timeout),
       unit: meter.unit,
       table: meterModels[meter.model],
@@ -79,14 +85,14 @@ function openDevices(config: ChargePointConfig, clock: Clock, buses: Buses): Dev
       rating: connector.maxCurrent,
     }),
     connector: new ModbusConnector({
-      id: 'connector',
+      id: `connector at ${wire(connector.endpoint)}`,
       bus: buses.at(connector.endpoint, connector.timeout),
       unit: connector.unit,
       table: connectorModels[connector.model],
       now: clock.now,
     }),
     relays: new JohnnyFiveRelays({
-      id: 'relays',
+      id: `relays at ${wire(relays.endpoint)}`,
       endpoint: relays.endpoint,
       contacts: pins.map(({ pin, auxiliaryPin }) => ({ output: pin, auxiliary: auxiliaryPin })),
       timeout: millis(1_000),
@@ -153,7 +159,7 @@ export async function runController(config: Config): Promise<void> {
         if (block.body.kind === 'SCHEDULE' && reaches && header.body.type === 'HEADER') {
           ahead = aheadOf(instance, header.body.plan, round_ms);
         }
-        record(chronicle, final, registry);
+        record(chronicle, final);
         changed();
       },
       note({ code, round, text }) {
@@ -222,7 +228,7 @@ export async function runController(config: Config): Promise<void> {
   } else {
     const { meter } = config;
     const device = new ModbusMeter({
-      id: 'head meter',
+      id: `head meter at ${wire(meter.endpoint)}`,
       bus: buses.at(meter.endpoint, meter.timeout),
       unit: meter.unit,
       table: meterModels[meter.model],
@@ -231,15 +237,21 @@ export async function runController(config: Config): Promise<void> {
     headMeter = startHeadMeter(device, meter.period, clock, runtime);
   }
   const stopWaking = wakeEachRound(clock, config.neighbourhood.roundTime_s, runtime.wake);
+  const news = deviceNews();
+  const watching = setInterval(() => {
+    const troubles = chargePoint?.status().troubles ?? [headMeter?.trouble ?? []].flat();
+    for (const { level, text } of news(troubles)) log[level](text);
+  }, DEVICES_WALL_ms);
   if (page !== null) {
     changed = () => page?.changed();
     log.info({ url: page.url }, `the page is at ${page.url}`);
   }
-  process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);
+  if (process.connected) process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);
 
   await stopRequested();
   log.info('stopping: opening the contacts');
   stopWaking();
+  clearInterval(watching);
   runtime.stop();
   const opened = (await chargePoint?.stop()) ?? true;
   if (!opened) {
@@ -250,7 +262,7 @@ export async function runController(config: Config): Promise<void> {
   await Promise.all([page?.close(), bus.close(), buses.close()]);
   ledger.close();
   log.info('stopped');
-  process.disconnect?.();
+  if (process.connected) process.disconnect?.(); // not when whoever started us has ended first
 }
 
 /** @throws LedgerError when what the ledger holds is no chain of this neighbourhood. */
@@ -258,7 +270,7 @@ function resume(runtime: Runtime, ledger: string): void {
   try {
     runtime.start();
   } catch (cause) {
-    const hint = `look with: p2pebt ledger verify ${ledger}; set aside (renamed), it is fetched again from the neighbours`;
+    const hint = `look with: ${COMMAND} ledger verify ${ledger}; set aside (renamed), it is fetched again from the neighbours`;
     throw new LedgerError('corrupt', `${ledger}: cannot be resumed (${(cause as Error).message}); ${hint}`, { cause });
   }
 }
@@ -278,7 +290,8 @@ async function openPage(
   try {
     return await startPageServer({ ...config.page, view, ...(owner && { owner }) });
   } catch (error) {
-    throw new UsageError(`${config.file}: page: ${(error as Error).message}`);
+    if (!(error instanceof PageError)) throw error;
+    throw new UsageError(`${config.file}: page.${error.setting}: ${error.message}`);
   }
 }
 
@@ -290,5 +303,6 @@ function stopRequested(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
     if (process.connected) process.once('disconnect', () => resolve());
+    else if (process.send !== undefined) resolve(); // it ended while we were starting
   });
 }

@@ -76,9 +76,11 @@ export interface Account {
   readonly rounds: number;
   /** 1 for a SCHEDULE. */
   readonly committed: number;
+  /** Of the orders that a SEAL settles; and what was metered without one. */
   readonly ordered_J: number;
   readonly allocated_J: number;
   readonly metered_J: number;
+  readonly unordered_J: number;
   /** The settlement rows of this node's own charge point, as CBOR (protocol/account.ts). */
   readonly own: Uint8Array;
 }

@@ -98,9 +98,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const carryOut = (outcome: Outcome): void => {
-    const accounts = outcome.finals.map(
-      (final): LedgerEntry => ({ kind: 'account', account: accountOf(final, registry, self) }),
-    );
+    const accounts = outcome.finals.map((final): LedgerEntry => ({ kind: 'account', account: accountOf(final, self) }));
     if (outcome.persist.length > 0) ledger.append([...outcome.persist, ...accounts]);
     for (const unsigned of outcome.send) {
       const message = sign(unsigned);

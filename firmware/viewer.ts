@@ -1,7 +1,7 @@
 /** What the page of a controller shows: the chronicle of the chain and the state of this node, put into the page's words. */
 import { readFileSync } from 'node:fs';
 import type { ChargePointStatus } from './charge-point.ts';
-import { type Chronicle, type Fluctuation, fluctuation, outcomes, powerOf } from './chronicle.ts';
+import { type Chronicle, type Fluctuation, fluctuation, outcomes, powerOf, unsettledRounds } from './chronicle.ts';
 import type { Config } from './config.ts';
 import type { Observed } from './control/types.ts';
 import type {
@@ -39,8 +39,7 @@ export interface ViewParts {
 }
 
 export function viewOf(parts: ViewParts): NeighbourhoodView {
-  const { microgrid } = parts.config.neighbourhood;
-  return { title: microgrid, chain: chainView(parts), nodes: [nodeView(parts)] };
+  return { title: parts.config.self.name, chain: chainView(parts), nodes: [nodeView(parts)] };
 }
 
 function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView {
@@ -74,6 +73,8 @@ function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView 
       ordered_Wh: Math.round(chronicle.ordered_J / 3600),
       allocated_Wh: Math.round(chronicle.allocated_J / 3600),
       metered_Wh: Math.round(chronicle.metered_J / 3600),
+      unordered_Wh: Math.round(chronicle.unordered_J / 3600),
+      unsettled_rounds: unsettledRounds(chronicle),
     },
   };
 }
@@ -142,15 +143,17 @@ export function aheadOf(
   }));
 }
 
-function phaseOf(state: Readonly<ProtocolState>): string {
+/** How far the round that is being decided is, in words. */
+export function phaseOf(state: Readonly<ProtocolState>): string {
   const { hours, deciding } = state;
+  const { scheduleRound } = state.finalNode.state;
   const offset = offset_ms(state);
-  if (state.finalNode.state.scheduleRound >= deciding) return 'agreed';
+  if (scheduleRound >= deciding) return 'agreed';
   if (offset < hours.orders_ms) return 'collecting orders';
   if (offset < hours.solve_ms) return 'sealing the orders';
   if (offset < hours.lock_ms) return 'looking for the best schedule';
   if (offset < hours.act_ms) return 'voting on the schedule';
-  return 'not agreed: falling back';
+  return scheduleRound < 0 ? 'the first round is being agreed' : 'not agreed: falling back';
 }
 
 function nodeView(parts: ViewParts): NodeView {
@@ -212,8 +215,15 @@ function chargePointView(status: ChargePointStatus, parts: ViewParts): ChargePoi
   };
 }
 
-function orderRows({ chronicle, runtime, config }: ViewParts): OrderView[] {
+/** A schedule is a promise until its round has passed: the last that has is `passed`. */
+export function orderState(scheduled: number | null, expired: boolean, passed: number): OrderView['state'] {
+  if (scheduled === null) return expired ? 'expired' : 'pending';
+  return scheduled <= passed ? 'executed' : 'scheduled';
+}
+
+function orderRows({ chronicle, clock, runtime, config }: ViewParts): OrderView[] {
   const { state } = runtime;
+  const passed = Math.floor(clock.now() / state.hours.round_ms) - 1;
   const own = [...chronicle.orders.values()].filter(({ order }) => order.sender === config.index);
   const open = hasOpenOrder(state)
     ? [...state.pool.orders.values()].filter((o) => o.sender === config.index && !chronicle.orders.has(o.id))
@@ -235,7 +245,7 @@ function orderRows({ chronicle, runtime, config }: ViewParts): OrderView[] {
         side: order.body.side,
         power_W: order.body.power_W,
         round: order.round,
-        state: executed !== null ? ('executed' as const) : expired ? ('expired' as const) : ('pending' as const),
+        state: orderState(executed, expired, passed),
         waited_rounds: Math.max(0, (executed ?? Math.max(state.deciding, order.round)) - order.round),
       })),
   ];

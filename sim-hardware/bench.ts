@@ -4,17 +4,7 @@
  * person would: by their configuration files, their pages, their ledgers and their processes.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +15,7 @@ import { scaledClock } from '../firmware/adapters/scaled-clock.ts';
 import type { Chronicle } from '../firmware/chronicle.ts';
 import { openForReport, replay, report, wrongs } from '../firmware/ledger-report.ts';
 import type { Ready } from '../firmware/main.ts';
-import { gather, type NeighbourhoodView } from '../firmware/page/view.ts';
+import { gather, type NeighbourhoodView, withoutController } from '../firmware/page/view.ts';
 import type { Clock } from '../firmware/ports.ts';
 import type { Neighbourhood, RegisteredNode } from '../firmware/protocol/genesis.ts';
 import type { Registry } from '../firmware/protocol/registry.ts';
@@ -42,7 +32,7 @@ export interface BenchOptions {
   readonly scale: number;
   /** A broker of yours; embedded without. */
   readonly broker?: string;
-  /** Keeps keys, configurations, ledgers and logs here; in a temporary folder that is removed without. */
+  /** An empty folder that keeps keys, configurations, ledgers and logs; a temporary one that is removed without. */
   readonly directory?: string;
   /** The boards' timer; a bench that must show what a board without a lease does brings its own. */
   readonly boards?: Pick<ServeOptions, 'after'>;
@@ -56,7 +46,15 @@ export interface Summary {
   readonly rounds: { readonly committed: number; readonly terminated: number };
   /** Cube root of PF, kW per hour; null until two slopes are metered. */
   readonly cbrtPf: { readonly with: number; readonly without: number; readonly reduction_percent: number } | null;
-  readonly energy_Wh: { readonly ordered: number; readonly allocated: number; readonly metered: number };
+  /** Ordered, allocated and metered of the same orders, those that are settled; and metered without an order. */
+  readonly energy_Wh: {
+    readonly ordered: number;
+    readonly allocated: number;
+    readonly metered: number;
+    readonly unordered: number;
+  };
+  /** With energy allocated whose meters have not all been stated. */
+  readonly unsettledRounds: number;
   readonly contactOperations: number;
   readonly peak_W: number;
   /** Each thing that must never happen and did, in words. */
@@ -69,7 +67,11 @@ export interface Controller {
   /** Null while it does not run. */
   process: ChildProcess | null;
   page: string | null;
+  /** The last that its page said, and when (performance.now). */
   view: NeighbourhoodView | null;
+  seenAt: number;
+  /** How it ended the last time: signal or code. */
+  ended: string;
 }
 
 export interface Bench {
@@ -95,6 +97,8 @@ export interface Bench {
 const DAY_BEGINS = unixMillis(Date.UTC(2026, 0, 14, 16, 0, 0));
 const STEP_WALL_ms = 10;
 const LOOK_WALL_ms = 400;
+/** A page that has not answered for so long shows the past: two looks that ran into their time limit. */
+const STALE_WALL_ms = 5_000;
 /** For each process and core, so that all are up when the first round begins. */
 const START_WALL_ms = 1_000;
 const ROUND_s = 300;
@@ -106,10 +110,7 @@ const program = fileURLToPath(new URL('../firmware/p2pebt.cjs', import.meta.url)
 export async function startBench(options: BenchOptions): Promise<Bench> {
   const began = performance.now();
   const kept = options.directory !== undefined;
-  if (kept && existsSync(options.directory) && readdirSync(options.directory).length > 0)
-    throw new Error(`--dir ${options.directory}: holds something already; choose a new folder`);
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'p2pebt-bench-'));
-  mkdirSync(directory, { recursive: true });
   const chargePoints = Array.from({ length: options.nodes - 1 }, (_, i) => {
     const type = connectorTypes[KINDS[i % KINDS.length]];
     return { id: `cp-${i + 1}`, type };
@@ -160,9 +161,11 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     process: null,
     page: null,
     view: null,
+    seenAt: 0,
+    ended: '',
   }));
   const nodes = controllers.map(({ name, directory }, i): RegisteredNode => {
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(directory);
     const { publicKey } = createKeyFile(join(directory, 'node.key'));
     const common = { name, publicKey: Buffer.from(publicKey).toString('hex') };
     if (i === chargePoints.length) return { ...common, role: 'head-meter', safeShare_W: 0 };
@@ -219,12 +222,16 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       up.resolve();
     });
     child.once('exit', (code, signal) => {
+      const how = signal ?? `code ${code}`;
       controller.process = null;
       controller.page = null;
-      const how = signal ?? `code ${code}`;
-      if (!ready) up.reject(new Error(`${name} did not start (${how}): ${lastWords(log)}`));
+      controller.ended = how;
+      const words = lastWords(log);
+      const saying = words === '' ? '' : `: ${words}`;
+      if (!ready && signal !== null) up.reject(new Error(`${name} was ended by ${signal} while it started${saying}`));
+      else if (!ready) up.reject(new Error(`${name} did not start (${how})${saying}`));
       else if (asked.delete(child) ? signal !== 'SIGKILL' && code !== 0 : true) {
-        violations.push(`${name} ended with ${how}: ${lastWords(log)}`);
+        violations.push(`${name} ended with ${how}${saying}`);
       }
       if (ready && !stopping && controllers.every(({ process }) => process === null)) gone.resolve();
     });
@@ -246,15 +253,17 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
         if (controller.page === null) return;
         try {
           const answer = await fetch(new URL('api/view', controller.page), { signal: AbortSignal.timeout(2_000) });
-          if (answer.ok) controller.view = (await answer.json()) as NeighbourhoodView;
+          if (!answer.ok) return;
+          controller.view = (await answer.json()) as NeighbourhoodView;
+          controller.seenAt = performance.now();
         } catch {
-          // it is being stopped, killed or is very busy: the last view stands
+          // it is being stopped, killed or is very busy: the last view stands for a while
         }
       }),
     );
     await speakForOwners();
     const gathered = view();
-    if (gathered) for (const listener of listeners) listener(gathered);
+    if (gathered && !stopping) for (const listener of listeners) listener(gathered);
   }
 
   /** The bench plays the owners: what each would type into the page of the charge point. */
@@ -277,7 +286,15 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   }
 
   const view = (): NeighbourhoodView | undefined => {
-    const views = controllers.flatMap((controller) => (controller.view ? [controller.view] : []));
+    const views = controllers.flatMap((controller) => {
+      if (controller.view === null) return [];
+      const why = absence(controller);
+      if (why === null) return [controller.view];
+      const observed = world.ids.includes(controller.name) ? world.contacts(controller.name) : [];
+      return [
+        { ...controller.view, nodes: controller.view.nodes.map((node) => withoutController(node, why, observed)) },
+      ];
+    });
     return views.length > 0 ? gather('Bench neighbourhood', views) : undefined;
   };
 
@@ -317,7 +334,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   async function stop(): Promise<Summary> {
     await end();
     for (const [kind, times] of Object.entries(world.violations))
-      if (times > 0) violations.push(`world: ${kind}, ${times} times`);
+      if (times > 0) violations.push(`world: ${kind}, ${times === 1 ? 'once' : `${times} times`}`);
     const sum = summarise(controllers, register, violations);
     tidy();
     return {
@@ -356,6 +373,13 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   };
 }
 
+/** Why the last view of a controller is not the present one; null when it is. */
+function absence({ process, page, seenAt, ended }: Controller): string | null {
+  if (process === null) return `controller ended (${ended})`;
+  if (page === null) return 'controller is starting';
+  return performance.now() - seenAt > STALE_WALL_ms ? 'its page does not answer' : null;
+}
+
 function find(controllers: readonly Controller[], name: string): Controller {
   const controller = controllers.find((other) => other.name === name);
   if (controller === undefined) throw new RangeError(`no controller ${name}`);
@@ -366,7 +390,7 @@ function find(controllers: readonly Controller[], name: string): Controller {
 function lastWords(log: string): string {
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
   const words = lines.filter((line) => line !== '' && !line.startsWith('{'));
-  return (words.length > 0 ? words : lines.slice(-1)).join('\n') || 'it said nothing';
+  return (words.length > 0 ? words : lines.slice(-1)).join('\n');
 }
 
 /**
@@ -413,7 +437,7 @@ function summarise(
   controllers: readonly Controller[],
   register: BoundaryTruth,
   violations: string[],
-): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh'> {
+): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh' | 'unsettledRounds'> {
   const hashes = new Map<number, string>();
   let best: ReturnType<typeof report> | null = null;
   for (const { name, directory, view } of controllers) {
@@ -441,7 +465,13 @@ function summarise(
       pfWith === undefined || pfWithout === undefined
         ? null
         : { with: pfWith, without: pfWithout, reduction_percent: pfWithout === 0 ? 0 : 100 * (1 - pfWith / pfWithout) },
-    energy_Wh: { ordered: best?.ordered_Wh ?? 0, allocated: best?.allocated_Wh ?? 0, metered: best?.metered_Wh ?? 0 },
+    energy_Wh: {
+      ordered: best?.ordered_Wh ?? 0,
+      allocated: best?.allocated_Wh ?? 0,
+      metered: best?.metered_Wh ?? 0,
+      unordered: best?.unordered_Wh ?? 0,
+    },
+    unsettledRounds: best?.unsettled_rounds ?? 0,
   };
 }
 

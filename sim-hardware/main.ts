@@ -1,8 +1,12 @@
 /** `npm start`: the bench neighbourhood from the command line, with its page and a progress a person can follow. */
 import { Command, InvalidArgumentError } from 'commander';
-import { startPageServer } from '../firmware/page/server.ts';
+import { UsageError } from '../firmware/commands/errors.ts';
+import { energyInWords } from '../firmware/ledger-report.ts';
+import { PageError, startPageServer } from '../firmware/page/server.ts';
 import { emptyChain, type NeighbourhoodView } from '../firmware/page/view.ts';
 import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
+import { preflight } from './preflight.ts';
+import { count, newsTeller, statusLine } from './progress.ts';
 
 interface Flags {
   readonly nodes: number;
@@ -63,7 +67,10 @@ const defaultScale = (nodes: number): number => Math.max(4, Math.min(30, Math.fl
 
 async function main(): Promise<void> {
   const flags = readFlags();
-  const say = flags.quiet ? () => undefined : (line: string) => process.stderr.write(`${line}\n`);
+  const live = process.stderr.isTTY && !flags.quiet;
+  // In a terminal the line that lives between the others gives way to each of them.
+  const clear = live ? '\r\x1b[K' : '';
+  const say = flags.quiet ? () => undefined : (line: string) => process.stderr.write(`${clear}${line}\n`);
   const options: BenchOptions = {
     nodes: flags.nodes,
     seed: flags.seed,
@@ -71,6 +78,7 @@ async function main(): Promise<void> {
     ...(flags.broker !== undefined && { broker: flags.broker }),
     ...(flags.dir !== undefined && { directory: flags.dir }),
   };
+  await preflight(options);
   let bench: Bench | undefined;
   const empty: NeighbourhoodView = {
     title: 'Bench neighbourhood',
@@ -79,7 +87,8 @@ async function main(): Promise<void> {
   };
   const page = await startPageServer({ host: '127.0.0.1', port: flags.port, view: () => bench?.view() ?? empty });
   say(`The page: ${page.url}`);
-  say(`Starting ${flags.nodes} controllers, ${options.scale} times faster than the wall ...`);
+  const pace = options.scale === 1 ? 'in real time' : `${options.scale} times faster than the wall`;
+  say(`Starting ${flags.nodes} controllers, ${pace} ...`);
 
   const done = Promise.withResolvers<void>();
   let asked = false;
@@ -95,13 +104,15 @@ async function main(): Promise<void> {
     await page.close();
     if (!asked) throw error;
     say('Stopped before it was up.'); // Ctrl-C reaches the controllers too, wherever they are in starting
-    process.disconnect?.();
+    if (process.connected) process.disconnect?.();
     return;
   }
-  const progress = flags.quiet ? null : follow(say, options.scale);
+  const news = newsTeller();
   bench.onView((view) => {
     page.changed();
-    progress?.(view);
+    for (const line of news(view)) say(line);
+    const status = statusLine(view, options.scale);
+    if (live && !asked && status !== null) process.stderr.write(`${clear}${status}`);
     const { committed, terminated } = view.chain.totals;
     if (flags.rounds !== undefined && committed + terminated >= flags.rounds) done.resolve();
   });
@@ -112,46 +123,15 @@ async function main(): Promise<void> {
   tell(summary, flags, say);
   const failed = summary.violations.length > 0 || (flags.rounds !== undefined && summary.rounds.committed === 0);
   process.exitCode = failed ? 1 : 0;
-  process.disconnect?.();
-}
-
-/** One line a round, and in a terminal one that lives in between. */
-function follow(say: (line: string) => void, scale: number): (view: NeighbourhoodView) => void {
-  const live = process.stderr.isTTY;
-  let told = -1;
-  return (view) => {
-    const { chain, nodes } = view;
-    const now = nodes[0]?.time;
-    for (const block of [...chain.blocks].reverse()) {
-      if (block.round <= told) continue;
-      told = block.round;
-      const clock = new Date(block.start_ms).toISOString().slice(11, 16);
-      const outcome =
-        block.outcome === 'committed'
-          ? `committed, block ${block.height} by ${block.author}, ${block.ordersExecuted} orders, ${block.votes.received} of ${block.votes.validators} votes`
-          : 'terminated: contacts fall back';
-      const pf = chain.fluctuation;
-      const flat = pf ? `  cbrt PF ${pf.with.cbrt.toFixed(1)} (without the trade ${pf.without.cbrt.toFixed(1)})` : '';
-      if (live) process.stderr.write('\r\x1b[K');
-      say(`${clock}  round ${block.round} ${outcome}${flat}`);
-    }
-    if (!live || now === undefined) return;
-    const closed = nodes.filter(
-      ({ chargePoint: c }) => c && [c.contacts.charge, c.contacts.discharge].some((x) => x.observed === 'closed'),
-    );
-    const next = Math.max(0, Math.ceil((now.nextRoundAt_ms - now.now_ms) / 1000 / scale));
-    const head = nodes.find(({ site }) => site)?.site?.power_W;
-    const power = head == null ? '' : `, ${(head / 1000).toFixed(1)} kW at the head meter`;
-    process.stderr.write(
-      `\r\x1b[K${new Date(now.now_ms).toISOString().slice(11, 19)}  ${now.phase}${power}, ${closed.length} contacts closed, next round in ${next} s`,
-    );
-  };
+  if (process.connected) process.disconnect?.();
 }
 
 function tell(summary: Summary, flags: Flags, say: (line: string) => void): void {
-  const { rounds, cbrtPf, energy_Wh, violations } = summary;
-  say(`${rounds.committed} rounds committed, ${rounds.terminated} terminated, in ${summary.wall_s} s`);
-  say(`energy: ordered ${energy_Wh.ordered} Wh, allocated ${energy_Wh.allocated} Wh, metered ${energy_Wh.metered} Wh`);
+  const { rounds, cbrtPf, energy_Wh, unsettledRounds, violations } = summary;
+  say(`${count(rounds.committed, 'round')} committed, ${rounds.terminated} terminated, in ${summary.wall_s} s`);
+  const { ordered, allocated, metered, unordered } = energy_Wh;
+  const energy = { ordered_Wh: ordered, allocated_Wh: allocated, metered_Wh: metered, unordered_Wh: unordered };
+  say(`energy: ${energyInWords({ ...energy, unsettled_rounds: unsettledRounds })}`);
   if (cbrtPf) {
     const change = `${Math.abs(cbrtPf.reduction_percent).toFixed(1)} % ${cbrtPf.reduction_percent >= 0 ? 'lower' : 'higher'}`;
     say(
@@ -163,6 +143,8 @@ function tell(summary: Summary, flags: Flags, say: (line: string) => void): void
 }
 
 main().catch((error: Error) => {
-  process.stderr.write(`p2pebt bench: ${error.message}\n`);
-  process.exit(1);
+  const usage = error instanceof UsageError || error instanceof PageError;
+  const flag = error instanceof PageError && error.setting === 'port' ? '--port ' : '';
+  process.stderr.write(`p2pebt bench: ${flag}${error.message}\n`);
+  process.exit(usage ? 2 : 1);
 });

@@ -125,7 +125,7 @@ module.exports = {
     ),
     never(
       'bench-only',
-      { path: '^sim-hardware/', pathNot: '^sim-hardware/(bench|main)\\.ts$' },
+      { path: '^sim-hardware/', pathNot: '^sim-hardware/(bench|main|preflight|progress)\\.ts$' },
       { path: '^firmware/' },
       'The physical world knows no controller; the bench starts controllers and reads their ledgers.',
     ),

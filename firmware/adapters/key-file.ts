@@ -2,6 +2,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { Signer } from '../ports.ts';
 import { createSigner } from './ed25519.ts';
+import { COMMAND } from './invocation.ts';
 import { readSecretFile, SecretFileError, writeSecretFile } from './secret-file.ts';
 import { counterFile, createVoteCounter } from './vote-counter.ts';
 
@@ -25,7 +26,7 @@ export function loadKeyFile(path: string): Signer {
   if (key?.asymmetricKeyType !== 'ed25519')
     throw new SecretFileError(
       'not-a-key',
-      `${path}: holds no ed25519 private key; restore it from a backup, or make a new one with: p2pebt init (and register it)`,
+      `${path}: holds no ed25519 private key; restore it from a backup, or make a new one with: ${COMMAND} init (and register it)`,
     );
   return createSigner(key);
 }

@@ -1,5 +1,6 @@
 /** Files that only their owner may read: the node's key, a broker's password. Checked on every load. */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { COMMAND } from './invocation.ts';
 
 export type SecretFileFault = 'exists' | 'missing' | 'unreadable' | 'exposed' | 'not-a-key';
 
@@ -41,7 +42,7 @@ export function readSecretFile(path: string): string {
     file = openSync(path, constants.O_RDONLY);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new SecretFileError('missing', `${path}: no such file; check the path (p2pebt init makes a key)`);
+      throw new SecretFileError('missing', `${path}: no such file; check the path (${COMMAND} init makes a key)`);
     throw new SecretFileError('unreadable', `${path}: cannot be read (${(error as Error).message}); check its owner`);
   }
   try {

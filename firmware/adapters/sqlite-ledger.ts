@@ -102,7 +102,8 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE account (
     height INTEGER PRIMARY KEY, round INTEGER NOT NULL, rounds INTEGER NOT NULL, committed INTEGER NOT NULL,
-    ordered_J INTEGER NOT NULL, allocated_J INTEGER NOT NULL, metered_J INTEGER NOT NULL, own BLOB NOT NULL
+    ordered_J INTEGER NOT NULL, allocated_J INTEGER NOT NULL, metered_J INTEGER NOT NULL,
+    unordered_J INTEGER NOT NULL, own BLOB NOT NULL
   ) STRICT;
   CREATE TABLE vote (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('notarize', 'final', 'skip')),
@@ -284,7 +285,7 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     DELETE FROM block WHERE height IN (SELECT height FROM block
     WHERE height <= (SELECT height FROM checkpoint ORDER BY height DESC LIMIT 1 OFFSET 1) ORDER BY height LIMIT ?)`);
   const insertAccount = db.prepare(
-    'INSERT OR IGNORE INTO account VALUES (@height, @round, @rounds, @committed, @ordered_J, @allocated_J, @metered_J, @own)',
+    'INSERT OR IGNORE INTO account VALUES (@height, @round, @rounds, @committed, @ordered_J, @allocated_J, @metered_J, @unordered_J, @own)',
   );
   const pruneVotes = db.prepare('DELETE FROM vote WHERE last_view <= ?');
   // Where it has skipped, this node signs nothing else any more.
@@ -383,7 +384,8 @@ function reader(db: Database.Database): Reading {
   );
   const sums = db.prepare<[number], Omit<Past, 'own'>>(`
     SELECT ifnull(sum(rounds), 0) AS rounds, ifnull(sum(committed), 0) AS committed, ifnull(sum(ordered_J), 0) AS ordered_J,
-    ifnull(sum(allocated_J), 0) AS allocated_J, ifnull(sum(metered_J), 0) AS metered_J FROM account WHERE height <= ?`);
+    ifnull(sum(allocated_J), 0) AS allocated_J, ifnull(sum(metered_J), 0) AS metered_J,
+    ifnull(sum(unordered_J), 0) AS unordered_J FROM account WHERE height <= ?`);
   const own = db
     .prepare<[number, number], Buffer>(`
       SELECT own FROM (SELECT height, own FROM account WHERE height <= ? AND own <> x'80' ORDER BY height DESC LIMIT ?)

@@ -57,5 +57,6 @@ export function summary(config: Config): string[] {
 
 const kW = (power_W: number) => `${power_W / 1_000} kW`;
 const pad = (value: number) => String(value).padStart(2, '0');
-const wire = (endpoint: ModbusEndpoint | FirmataEndpoint) =>
+/** Where a device is, for people. */
+export const wire = (endpoint: ModbusEndpoint | FirmataEndpoint): string =>
   'host' in endpoint ? `${endpoint.host}:${endpoint.port}` : `${endpoint.path} (${endpoint.baudRate} baud)`;

@@ -2,12 +2,14 @@
  * `p2pebt init`: what an installer needs at a new charge point or head meter: a key that only its owner can read, a
  * commented configuration, and a sample neighbourhood if there is none yet. It overwrites nothing.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { COMMAND } from '../adapters/invocation.ts';
 import { createKeyFile } from '../adapters/key-file.ts';
 import { NAME, NAME_HINT } from '../settings/neighbourhood.ts';
 import { UsageError } from './errors.ts';
+import { makeFolder } from './folder.ts';
 
 export interface InitOptions {
   /** Default: the machine's name. */
@@ -29,13 +31,9 @@ export function init(dir: string, { name = machineName(), headMeter = false }: I
     throw new UsageError(
       `${folder}: already holds ${there.join(' and ')}; nothing is overwritten. Name another folder, or move them away first`,
     );
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new UsageError(`${folder}: cannot be made (${(error as Error).message}); name another folder`);
-  }
+  makeFolder(folder, 0o700);
   const publicKey = Buffer.from(createKeyFile(at(KEY)).publicKey).toString('hex');
-  writeFileSync(at(CONFIGURATION), configuration(name, headMeter), { flag: 'wx' });
+  writeFileSync(at(CONFIGURATION), configuration(at(CONFIGURATION), name, headMeter), { flag: 'wx' });
   const isNew = !existsSync(at(NEIGHBOURHOOD));
   if (isNew) writeFileSync(at(NEIGHBOURHOOD), neighbourhood(name, publicKey, headMeter), { flag: 'wx' });
   return [
@@ -49,8 +47,8 @@ export function init(dir: string, { name = machineName(), headMeter = false }: I
     'Next:',
     `  1. Send name and public key to that person; put the complete neighbourhood file at ${at(NEIGHBOURHOOD)}.`,
     `  2. Write the addresses of broker, meter${headMeter ? '' : ', connector and relay board'} into ${at(CONFIGURATION)}.`,
-    `  3. p2pebt check --config ${at(CONFIGURATION)}`,
-    `  4. p2pebt run --config ${at(CONFIGURATION)}`,
+    `  3. ${COMMAND} check --config ${at(CONFIGURATION)}`,
+    `  4. ${COMMAND} run --config ${at(CONFIGURATION)}`,
   ];
 }
 
@@ -63,8 +61,8 @@ function machineName(): string {
   return name || 'charge-point-1';
 }
 
-function configuration(name: string, headMeter: boolean): string {
-  const common = `# Configuration of one p2pebt node. Check it with: p2pebt check --config ${CONFIGURATION}
+function configuration(file: string, name: string, headMeter: boolean): string {
+  const common = `# Configuration of one p2pebt node. Check it with: ${COMMAND} check --config ${file}
 # Paths are relative to this file. The unit of a number ends its name.
 
 node: ${name}                      # as in the neighbourhood file

@@ -86,7 +86,18 @@ function staticFiles() {
   );
 }
 
-/** Starts the page. Rejects with a sentence for people when the address cannot be had. */
+/** The address cannot be had. What is wrong and what to do; `setting` is for the caller to name as its reader knows it. */
+export class PageError extends Error {
+  readonly setting: 'host' | 'port';
+
+  constructor(setting: 'host' | 'port', message: string, cause: Error) {
+    super(message, { cause });
+    this.name = 'PageError';
+    this.setting = setting;
+  }
+}
+
+/** Starts the page. @throws PageError */
 export async function startPageServer(options: PageOptions): Promise<PageServer> {
   const { host, view, owner } = options;
   const literal = host.includes(':') ? `[${host}]` : host;
@@ -146,7 +157,7 @@ export async function startPageServer(options: PageOptions): Promise<PageServer>
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       live.close();
-      reject(new Error(startProblem(error, options), { cause: error }));
+      reject(startProblem(error, options));
     });
     server.listen(options.port, host, resolve);
   });
@@ -187,16 +198,20 @@ function readBody(request: IncomingMessage): Promise<string> {
   });
 }
 
-function startProblem(error: NodeJS.ErrnoException, { host, port }: PageOptions): string {
+function startProblem(error: NodeJS.ErrnoException, { host, port }: PageOptions): PageError {
   switch (error.code) {
     case 'EADDRINUSE':
-      return `port ${port} is taken by another program: stop it or choose --port`;
+      return new PageError('port', `${port} is taken by another program: stop it or choose another port`, error);
     case 'EACCES':
-      return `port ${port} needs more rights than this program has: choose a --port from 1024 up`;
+      return new PageError('port', `${port} needs more rights than this program has: choose one from 1024 up`, error);
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `"${host}" is not an address of this machine: use 127.0.0.1, 0.0.0.0 or one of its own`;
+      return new PageError(
+        'host',
+        `"${host}" is not an address of this machine: use 127.0.0.1, 0.0.0.0 or one of its own`,
+        error,
+      );
     default:
-      return `the page cannot listen on ${host} port ${port}: ${error.message}`;
+      return new PageError('host', `cannot listen on ${host} port ${port}: ${error.message}`, error);
   }
 }

@@ -94,9 +94,14 @@ export interface SettlementRow {
 export interface Totals {
   readonly committed: number;
   readonly terminated: number;
+  /** Of the orders that are settled, so that the three compare. */
   readonly ordered_Wh: number;
   readonly allocated_Wh: number;
   readonly metered_Wh: number;
+  /** Metered without an order: mostly the safe share. */
+  readonly unordered_Wh: number;
+  /** Rounds with energy allocated whose meters have not all been stated. */
+  readonly unsettled_rounds: number;
 }
 
 /** What one controller knows of itself. */
@@ -105,6 +110,8 @@ export interface NodeView {
   readonly role: 'charge-point' | 'head-meter';
   readonly microgrid: string;
   readonly version: string;
+  /** Only in a view of several: why this is not the present but the last that was seen of it, and when (its clock). */
+  readonly gone?: { readonly why: string; readonly since_ms: number };
   readonly time: {
     readonly now_ms: number;
     /** Seconds of this clock a second of the wall's; 1 on a device. */
@@ -144,13 +151,14 @@ export interface ChargePointView {
   /** Latched and present conditions, the connector's and the controller's own, such as `meter-silent`. */
   readonly faults: readonly (ConnectorFault | string)[];
   readonly override: Override;
-  /** Pending first, then the latest of the others. */
+  /** Scheduled ones have a round that is not over yet. Pending first, then the latest of the others. */
   readonly orders: readonly OrderView[];
 }
 
 /** What was asked for and what is so are two facts. */
 export interface ContactView {
-  readonly wanted: Contact;
+  /** `unknown` of a controller that is gone. */
+  readonly wanted: Contact | 'unknown';
   readonly observed: Contact | 'unknown';
   readonly operations: number;
 }
@@ -162,7 +170,7 @@ export interface OrderView {
   readonly power_W: number;
   /** The round in which it was made. */
   readonly round: number;
-  readonly state: 'pending' | 'executed' | 'expired' | 'cancelled';
+  readonly state: 'pending' | 'scheduled' | 'executed' | 'expired' | 'cancelled';
   readonly waited_rounds: number;
 }
 
@@ -177,13 +185,53 @@ export const emptyChain = (seenBy: string): ChainView => ({
   fluctuation: null,
   blocks: [],
   settlement: [],
-  totals: { committed: 0, terminated: 0, ordered_Wh: 0, allocated_Wh: 0, metered_Wh: 0 },
+  totals: {
+    committed: 0,
+    terminated: 0,
+    ordered_Wh: 0,
+    allocated_Wh: 0,
+    metered_Wh: 0,
+    unordered_Wh: 0,
+    unsettled_rounds: 0,
+  },
 });
 
-/** One view of several controllers' own: all nodes, with the chain of the one that is furthest. */
+/**
+ * A node whose controller does not answer any more. What it said of itself is no longer so: what its board shows is
+ * (`observed`: charge, discharge), and nothing else is known.
+ */
+export function withoutController(last: NodeView, why: string, observed: readonly ContactView['observed'][]): NodeView {
+  const { chargePoint: point, site, ...node } = last;
+  const contact = (which: 0 | 1, { operations }: ContactView): ContactView => ({
+    wanted: 'unknown',
+    observed: observed[which] ?? 'unknown',
+    operations,
+  });
+  return {
+    ...node,
+    gone: { why, since_ms: last.time.now_ms },
+    ...(site && { site: { ...site, power_W: null } }),
+    ...(point && {
+      chargePoint: {
+        pilot: null,
+        contacts: { charge: contact(0, point.contacts.charge), discharge: contact(1, point.contacts.discharge) },
+        power_W: null,
+        offered_mA: 0,
+        vehicle: null,
+        reason: '',
+        faults: [],
+        override: 'none',
+        orders: [],
+      },
+    }),
+  };
+}
+
+/** One view of several controllers' own: all nodes, with the chain of the one that is furthest of those that are there. */
 export function gather(title: string, views: readonly NeighbourhoodView[]): NeighbourhoodView | undefined {
   const height = (view: NeighbourhoodView) => view.chain.blocks.find((block) => block.height !== null)?.height ?? -1;
-  const best = views.reduce<NeighbourhoodView | undefined>(
+  const live = views.filter(({ nodes }) => nodes.every(({ gone }) => gone === undefined));
+  const best = (live.length > 0 ? live : views).reduce<NeighbourhoodView | undefined>(
     (best, view) => (best === undefined || height(view) > height(best) ? view : best),
     undefined,
   );

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { COMMAND } from '../adapters/invocation.ts';
 
 export type Path = readonly PropertyKey[];
 
@@ -45,7 +46,9 @@ export function openSource(file: string): Source {
     add(
       '',
       undefined,
-      missing ? 'no such file; check the path (p2pebt init makes one)' : `cannot be read (${(error as Error).message})`,
+      missing
+        ? `no such file; check the path (${COMMAND} init makes one)`
+        : `cannot be read (${(error as Error).message})`,
     );
     return { file, value: undefined, problems, report: (path, what) => add(dotted(path), undefined, what) };
   }

@@ -1,7 +1,7 @@
 /**
  * One conversation at a time with a device that may be slow, silent or gone. Each exchange has a deadline; after
  * one that failed the line is dropped, so that a late reply can never be taken for the next answer; a device
- * that stays silent is left alone for longer and longer. All times here are the wall's.
+ * that stays silent is left alone for longer and longer, and meanwhile its last failure stands. All times here are the wall's.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HalError, type HalFault } from '../errors.ts';
@@ -54,7 +54,7 @@ function asHalError(device: string, error: unknown): HalError {
 export class Line {
   readonly #options: Required<LineOptions>;
   readonly #drop: (why: HalError) => number;
-  readonly #silent = new Map<string, { failures: number; until: number }>();
+  readonly #silent = new Map<string, { failures: number; until: number; why: HalError }>();
   #last: Promise<unknown> = Promise.resolve();
   #quietUntil = 0;
   /** Fails the exchange in progress. */
@@ -92,11 +92,8 @@ export class Line {
     const quiet = this.#quietUntil - monotonic();
     if (quiet > 0) await sleep(quiet, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) throw new HalError(device, { code: 'timeout', waited: millis(0) });
-    const pause = (this.#silent.get(device)?.until ?? 0) - monotonic();
-    if (pause > 0) {
-      const detail = `no answer lately; asked again in ${Math.ceil(pause)} ms`;
-      throw new HalError(device, { code: 'disconnected', detail });
-    }
+    const silent = this.#silent.get(device);
+    if (silent !== undefined && silent.until > monotonic()) throw silent.why;
     const over = new AbortController();
     try {
       const answer = await withDeadline(device, timeout, signal, work(over.signal), (fail) => {
@@ -109,7 +106,7 @@ export class Line {
       // A device that says no is alive and in step: nothing to drop.
       if (error.fault.code === 'refused') this.#silent.delete(device);
       else this.#quietUntil = monotonic() + this.#drop(error);
-      if (error.fault.code === 'timeout' || error.fault.code === 'disconnected') this.#failed(device);
+      if (error.fault.code === 'timeout' || error.fault.code === 'disconnected') this.#failed(device, error);
       throw error;
     } finally {
       this.#fail = () => undefined;
@@ -117,10 +114,10 @@ export class Line {
     }
   }
 
-  #failed(device: string): void {
+  #failed(device: string, why: HalError): void {
     const { firstPause, longestPause, monotonic } = this.#options;
     const failures = (this.#silent.get(device)?.failures ?? 0) + 1;
     const pause = failures === 1 ? 0 : Math.min(firstPause * 2 ** (failures - 2), longestPause);
-    this.#silent.set(device, { failures, until: monotonic() + pause });
+    this.#silent.set(device, { failures, until: monotonic() + pause, why });
   }
 }

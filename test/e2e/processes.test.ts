@@ -1,6 +1,6 @@
 /** `npm start` as a person runs and ends it, gently and not: nothing is left running, no contact closed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -75,6 +75,16 @@ test('Ctrl-C while it is still starting: exit 0, nothing left running', async ()
   await nobody();
 });
 
+test('SIGTERM at a controller that is starting is told as that', async () => {
+  const { ended, stderr } = npmStart();
+  await eventually('a controller runs', () => controllers().length > 0, { tell: stderr });
+  const [{ pid }] = controllers();
+  process.kill(pid, 'SIGTERM');
+  const { code, stderr: said } = await ended;
+  expect([code, said]).toEqual([1, expect.stringMatching(/bench: \S+ was ended by SIGTERM while it started\n/)]);
+  await nobody();
+});
+
 test.each([
   ['the bench', () => benches().filter(({ command }) => !command.includes('launch.cjs') && !command.includes('npm'))],
   [
@@ -91,4 +101,36 @@ test.each([
   process.kill(victim.pid, 'SIGKILL');
   await nobody();
   expect((await ended).code).not.toBe(0);
+  for (const name of readdirSync(folder).filter((name) => name !== 'neighbourhood.json')) {
+    const log = readFileSync(join(folder, name, 'log'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(log.at(-1), name).toContain('"msg":"stopped"'); // and no stack trace after it
+  }
+});
+
+test('Ctrl-C twice in a terminal: what it says last stays to be read', async () => {
+  const command = `npm start -- --port 0 --scale 60 --dir ${folder}`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: root, stdio: ['pipe', 'pipe', 'ignore'] });
+  let shown = '';
+  child.stdout.on('data', (text) => {
+    shown += text;
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  await eventually('it is up', () => shown.includes('next round in'), { within_ms: 60_000, tell: () => shown });
+  child.stdin.write('\x03');
+  await eventually('it stops', () => shown.includes('Stopping'), { tell: () => shown });
+  child.stdin.write('\x03');
+  await ended;
+  // Each line as the parts that were drawn one over the other: the line in between is not drawn again, nothing is glued on.
+  const lines = shown
+    .slice(shown.lastIndexOf('\r\x1b[KStopping'))
+    .split('\r\n')
+    .map((line) => line.replace('^C', '').split('\r\x1b[K'));
+  expect(lines.slice(0, 3)).toEqual([
+    ['', 'Stopping: opening every contact ...'],
+    ['', expect.stringMatching(/^\d+ rounds? committed, \d+ terminated, in [\d.]+ s$/)],
+    ['', expect.stringMatching(/^energy: of the settled orders /)],
+  ]);
+  await nobody();
 });

@@ -2,7 +2,7 @@
  * The README's commands, run as they stand there (blocks marked `console`). Not `npm test`, which would run itself: CI
  * calls that one. `npm start` is given a free port, so that a bench on this machine is left alone.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +40,16 @@ test('the README has the commands that this test knows', () => {
   ]);
 });
 
+test('the key of the example node cannot be committed by mistake', () => {
+  const ignored = (path: string) => spawnSync('git', ['check-ignore', '-q', path], { cwd: root }).status === 0;
+  expect(['my-node/key.pem', 'elsewhere/key.pem', 'my-node/ledger.sqlite', 'README.md'].map(ignored)).toEqual([
+    true,
+    true,
+    true,
+    false, // so it does not call everything ignored
+  ]);
+});
+
 test('npm start -- --rounds 12 --json ends by itself with a summary as its last line', async () => {
   const { code, out } = await run(commands[0]);
   expect(code, out).toBe(0);
@@ -52,6 +62,12 @@ test('npm start -- --rounds 12 --json ends by itself with a summary as its last 
   expect(summary.rounds.committed + summary.rounds.terminated).toBeGreaterThanOrEqual(12);
   expect(summary.rounds.committed).toBeGreaterThan(0);
   expect(summary.violations).toEqual([]);
+});
+
+test('the systemd unit starts the controller: with no configuration yet it says which file is missing', async () => {
+  const [, start] = /^ExecStart=(.*)$/m.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  const { code, out } = await run(start.replaceAll('/opt/p2pebt/my-node', 'none').replaceAll('/opt/p2pebt/', root));
+  expect([code, out]).toEqual([2, expect.stringContaining('none/p2pebt.yaml: no such file')]);
 });
 
 test('init makes a node, and check names what the installer still has to fill in', async () => {

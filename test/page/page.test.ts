@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OwnerReply, OwnerRequest } from '../../firmware/page/owner.ts';
 import { type PageServer, startPageServer } from '../../firmware/page/server.ts';
 import type { NeighbourhoodView } from '../../firmware/page/view.ts';
-import { benchView, controllerView, firstView } from './sample-view.ts';
+import { benchView, controllerView, firstView, oneGoneView } from './sample-view.ts';
 
 // biome-ignore-start lint/suspicious/noExplicitAny: what runs in the browser is checked there; Node's types have no DOM
 declare const document: any;
@@ -114,16 +114,20 @@ describe.each([
     expect(await textOf(page, '#totals')).toBe('1,042 rounds committed, 7 terminated, by the ledger of maple-1');
     expect(await textsOf(page, '.three dd')).toEqual(['412.3 kWh', '401.2 kWh', '401.0 kWh']);
 
+    expect(await textOf(page, '#settled')).toBe(
+      'Orders that are settled; 12.3 kWh more metered without an order (safe share); 2 rounds not settled yet',
+    );
+
     const blocks = await cellsOf(page, '#blocks tr');
     expect(blocks).toEqual(
       benchView.chain.blocks.map((block) => [
-        `${block.round.toLocaleString('en-GB')} ${new Date(block.start_ms).toISOString().slice(11, 16)}`,
+        `${block.round} ${new Date(block.start_ms).toISOString().slice(11, 16)}`,
         block.outcome,
         block.author ?? '–',
         block.lambda === null ? '–' : BigInt(block.lambda).toLocaleString('en-GB'),
         `${block.votes.received} of ${block.votes.validators}`,
         String(block.ordersExecuted),
-        block.height === null ? '–' : `${block.height.toLocaleString('en-GB')} ${block.hash!.slice(0, 8)}`,
+        block.height === null ? '–' : `${block.height} ${block.hash!.slice(0, 8)}`,
       ]),
     );
     const settlement = await cellsOf(page, '#settlement tr');
@@ -176,6 +180,7 @@ describe.each([
     for (const words of [
       'welded contact',
       'meter silent',
+      'meter at cp-3.local:502: timeout',
       'no reading',
       'state of charge unknown',
       'stopped by the owner',
@@ -189,7 +194,60 @@ describe.each([
     expect(await page.getByRole('button').count()).toBe(0);
   });
 
+  test('what is ordinary is not said in red, what is refused is', async () => {
+    const { page } = await show({ view: () => benchView, size });
+    const red = 'rgb(179, 38, 30)';
+    const colourOf = (name: string, words: string) =>
+      card(page, name)
+        .getByText(words)
+        .evaluate((element) => getComputedStyle(element).color);
+    expect(await colourOf('maple-1', '6 messages ignored: duplicate 6')).not.toBe(red);
+    expect(await colourOf('maple-3', '13 messages refused')).toBe(red); // so the colour is the right one to look for
+  });
+
+  test("the owner's controls come before contacts and orders, under what the vehicle needs; the title is the node's", async () => {
+    const { page } = await show({
+      view: () => controllerView('maple-1'),
+      owner: () => ({ done: true, message: '' }),
+      size,
+    });
+    await shoot(page, `own-${device}.png`);
+    const top = (selector: string) => page.locator(selector).evaluate((element) => element.getBoundingClientRect().top);
+    const [need, owner, contacts] = [await top('.need'), await top('.owner'), await top('.contacts')];
+    if (size === PHONE) expect([need, owner, contacts]).toEqual([need, owner, contacts].sort((a, b) => a - b));
+    else expect(owner).toBeLessThan(need); // beside it
+    expect([await textOf(page, 'h1'), await textOf(page, '#subtitle'), await page.title()]).toEqual([
+      'maple-1',
+      'charge point · microgrid maple-street',
+      'maple-1 · maple-street',
+    ]);
+  });
+
+  test('a controller that has ended is shown as gone, not as it was', async () => {
+    const { page } = await show({ view: () => oneGoneView, size });
+    await shoot(page, `gone-${device}.png`);
+    /** What can be seen of it: hidden parts are not text. */
+    const seen = async (on: Page) =>
+      // biome-ignore lint/performance/useDomNodeTextContent: textContent has the hidden parts too
+      (await card(on, 'maple-1').evaluate((article) => article.innerText)).replace(/\s+/g, ' ');
+    const words = () => seen(page);
+    const alive = ['charging: plan of block 1042', '11.0 kW', 'vehicle ready', 'broker connected', '62 % charged'];
+    expect(await words()).toMatch(/^maple-1 not live controller ended \(SIGKILL\); no view since 18:32 /);
+    for (const word of alive) expect(await words()).not.toContain(word);
+    expect(await cellsOf(page, 'article[aria-label="maple-1"] .contacts tbody tr')).toEqual([
+      ['charge', '? unknown', '○ open', '412×'],
+      ['discharge', '? unknown', '○ open', '96×'],
+    ]);
+    expect(await textOf(page, '#subtitle')).toBe('4 of 5 nodes live · microgrid maple-street');
+    // Mutant: its last view shown as the present has every one of these words.
+    const { page: before } = await show({ view: () => benchView, size });
+    const shown = await seen(before);
+    for (const word of alive) expect(shown).toContain(word);
+    expect(await textOf(before, '#subtitle')).toBe('5 nodes live · microgrid maple-street');
+  });
+
   test.each([
+    ['gone', () => oneGoneView, false],
     ['bench', () => benchView, false],
     ['controller', () => controllerView('maple-3'), true],
     ['first', () => firstView, true],

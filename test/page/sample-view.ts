@@ -8,6 +8,7 @@ import {
   emptyChain,
   type NeighbourhoodView,
   type NodeView,
+  withoutController,
 } from '../../firmware/page/view.ts';
 
 const ROUND_MS = 300_000;
@@ -71,7 +72,15 @@ const chain: ChainView = {
     allocated_Wh: back % 2 ? -833 : 917,
     metered_Wh: back % 2 ? -829 : 911,
   })),
-  totals: { committed: 1042, terminated: 7, ordered_Wh: 412_345, allocated_Wh: 401_220, metered_Wh: 400_987 },
+  totals: {
+    committed: 1042,
+    terminated: 7,
+    ordered_Wh: 412_345,
+    allocated_Wh: 401_220,
+    metered_Wh: 400_987,
+    unordered_Wh: 12_345,
+    unsettled_rounds: 2,
+  },
 };
 
 function node(name: string, more: Partial<NodeView>): NodeView {
@@ -109,7 +118,8 @@ const charging: ChargePointView = {
   override: 'none',
   orders: [
     { id: hash(4), side: 'buy', power_W: 11_000, round: ROUND + 1, state: 'pending', waited_rounds: 0 },
-    { id: hash(3), side: 'buy', power_W: 11_000, round: ROUND - 1, state: 'executed', waited_rounds: 1 },
+    { id: hash(3), side: 'buy', power_W: 11_000, round: ROUND, state: 'scheduled', waited_rounds: 1 },
+    { id: hash(2), side: 'buy', power_W: 11_000, round: ROUND - 3, state: 'executed', waited_rounds: 1 },
   ],
 };
 
@@ -138,7 +148,7 @@ const welded: ChargePointView = {
   offered_mA: 0,
   vehicle: { soc_percent: null, energyMissing_Wh: 7_500, departure_ms: Date.UTC(2026, 0, 14, 22, 0) },
   reason: 'stopped: the charge contact was told to open and is still closed; a person must check it',
-  faults: ['welded-contact', 'meter-silent'],
+  faults: ['welded-contact', 'meter-silent', 'meter at cp-3.local:502: timeout'],
   override: 'stop',
   orders: [{ id: hash(5), side: 'buy', power_W: 3_700, round: ROUND - 5, state: 'cancelled', waited_rounds: 0 }],
 };
@@ -163,12 +173,21 @@ export const benchView: NeighbourhoodView = {
   title: 'Maple Street',
   chain,
   nodes: [
-    node('maple-1', { chargePoint: charging }),
+    node('maple-1', { chargePoint: charging, refusals: { duplicate: 6 } }),
     node('maple-2', { chargePoint: feedingBack }),
     node('maple-3', { chargePoint: welded, refusals: { 'bad-signature': 12, 'over-size': 1 } }),
     node('maple-4', { chargePoint: empty, brokerConnected: false, peers: { alive: 0, known: 4 } }),
     node('maple-head', { role: 'head-meter', site: { power_W: 318_400, capacity_W: 800_000 } }),
   ],
+};
+
+/** As the bench serves it when one controller was killed while its contact was closed, and opened by the board. */
+export const oneGoneView: NeighbourhoodView = {
+  ...benchView,
+  chain: { ...chain, seenBy: 'maple-2' },
+  nodes: benchView.nodes.map((node) =>
+    node.name === 'maple-1' ? withoutController(node, 'controller ended (SIGKILL)', ['open', 'open']) : node,
+  ),
 };
 
 /** As one controller serves its own: one node, real time. */

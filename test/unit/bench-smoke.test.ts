@@ -20,7 +20,13 @@ test('two rounds are committed, and nothing that must never happen did', async (
     wall_s: expect.any(Number),
     rounds: { committed: expect.any(Number), terminated: expect.any(Number) },
     cbrtPf: null, // two rounds have one slope
-    energy_Wh: { ordered: expect.any(Number), allocated: expect.any(Number), metered: expect.any(Number) },
+    energy_Wh: {
+      ordered: expect.any(Number),
+      allocated: expect.any(Number),
+      metered: expect.any(Number),
+      unordered: expect.any(Number),
+    },
+    unsettledRounds: expect.any(Number),
     contactOperations: expect.any(Number),
     peak_W: expect.any(Number),
     violations: [],

@@ -14,10 +14,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function p2pebt(...args: string[]) {
+const p2pebt = (...args: string[]) => startedBy(undefined, ...args);
+
+/** As that script of npm's would start it; without one, as a person who has it on the PATH. */
+function startedBy(script: string | undefined, ...args: string[]) {
+  const { npm_lifecycle_event: _ours, ...env } = process.env;
   const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
     encoding: 'utf8',
     timeout: 20_000,
+    env: { ...env, ...(script !== undefined && { npm_lifecycle_event: script }) },
   });
   return { status, stdout: stdout.replaceAll(folder, ''), stderr: stderr.replaceAll(folder, '') };
 }
@@ -33,6 +38,7 @@ test('--help names every command and --version the version', () => {
 test.each([
   [['chek'], "unknown command 'chek'\n(Did you mean check?)"],
   [['check'], "required option '--config <FILE>' not specified"],
+  [['check', '--bogus'], "unknown option '--bogus'"],
   [['run', '--config', 'x.yaml', '--fast'], "unknown option '--fast'"],
   [['run', '--config', 'none.yaml'], 'none.yaml: no such file; check the path'],
   [['simulate'], "missing required argument 'FILE'"],
@@ -49,7 +55,7 @@ describe('init, then check, as an installer would', () => {
   test('makes a key and commented files, and says what to do next; a second time it touches nothing', () => {
     const { status, stdout } = p2pebt('init', join(folder, 'node'), '--name', 'cp-1');
     expect(status).toBe(0);
-    expect(stdout).toContain('p2pebt check --config /node/p2pebt.yaml');
+    expect(stdout).toContain('  3. p2pebt check --config /node/p2pebt.yaml\n');
     const files = readdirSync(join(folder, 'node')).sort();
     expect(files).toEqual(['key.pem', 'key.pem.votes', 'neighbourhood.yaml', 'p2pebt.yaml']);
     expect(statSync(join(folder, 'node', 'key.pem')).mode & 0o777).toBe(0o600);
@@ -87,12 +93,38 @@ describe('init, then check, as an installer would', () => {
     p2pebt('init', dir, '--name', 'head', '--head-meter');
     expect(readFileSync(join(dir, 'p2pebt.yaml'), 'utf8')).not.toContain('relays:');
     rmSync(join(dir, 'key.pem'));
+    rmSync(join(dir, 'key.pem.votes'));
     rmSync(join(dir, 'p2pebt.yaml'));
     writeFileSync(join(dir, 'neighbourhood.yaml'), 'mine');
     expect(p2pebt('init', dir, '--name', 'head', '--head-meter').stdout).toContain(
       'was there already and was left as it is',
     );
     expect(readFileSync(join(dir, 'neighbourhood.yaml'), 'utf8')).toBe('mine');
+  });
+
+  test('started by npm, its hints can be typed as they stand in a checkout', () => {
+    const dir = join(folder, 'npm');
+    const { stdout } = startedBy('p2pebt', 'init', dir, '--name', 'cp-1');
+    expect(stdout).toContain('  3. npm run p2pebt -- check --config /npm/p2pebt.yaml\n');
+    expect(stdout).toContain('  4. npm run p2pebt -- run --config /npm/p2pebt.yaml\n');
+    expect(readFileSync(join(dir, 'p2pebt.yaml'), 'utf8')).toContain(
+      `Check it with: npm run p2pebt -- check --config ${dir}/p2pebt.yaml\n`,
+    );
+    const { stderr } = startedBy('p2pebt', 'check', '--config', join(folder, 'none.yaml'));
+    expect(stderr).toContain('check the path (npm run p2pebt -- init makes one)');
+    expect(startedBy('p2pebt', 'chek').stderr).toContain('(npm run p2pebt -- --help,');
+  });
+
+  test.each([
+    ['/dev/null/x', '/dev/null/x: cannot be made (/dev/null is not a folder); name another folder\n'],
+    ['/proc/x', "/proc/x: cannot be made (ENOENT: no such file or directory, mkdir '/proc/x'); name another folder\n"],
+  ])('a folder that cannot be made, %s, is one clear message at once', (dir, message) => {
+    expect(p2pebt('init', dir, '--name', 'cp-1')).toEqual({ status: 2, stdout: '', stderr: message });
+  });
+
+  test('folders above the one that is named are made with it', () => {
+    expect(p2pebt('init', join(folder, 'deep', 'down'), '--name', 'cp-1').status).toBe(0);
+    expect(statSync(join(folder, 'deep', 'down')).mode & 0o777).toBe(0o700);
   });
 
   test('a name that fits no topic is refused before anything is made', () => {

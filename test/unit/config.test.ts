@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { COMMAND } from '../../firmware/adapters/invocation.ts';
 import { createKeyFile } from '../../firmware/adapters/key-file.ts';
 import { openLedger } from '../../firmware/adapters/sqlite-ledger.ts';
 import { openVoteCounter } from '../../firmware/adapters/vote-counter.ts';
@@ -312,7 +313,7 @@ describe('a configuration with mistakes', () => {
   test('a file that is not there, not YAML, or not a map', () => {
     const missing = readConfig(at('none.yaml'));
     expect(missing.ok ? [] : missing.problems.map(({ text }) => text)).toEqual([
-      `${at('none.yaml')}: no such file; check the path (p2pebt init makes one)`,
+      `${at('none.yaml')}: no such file; check the path (${COMMAND} init makes one)`,
     ]);
     expect(problems('node: [')[0]).toMatch(/^p2pebt.yaml:1:\d+: not YAML here/);
     expect(problems('')[0]).toMatch(/^p2pebt.yaml:1:1: null is not a section/);

@@ -160,7 +160,7 @@ export class GrownChain {
     return [
       ...(state ? [{ kind: 'checkpoint' as const, checkpoint: { height: before.height, state } }] : []),
       { kind: 'final', block: row, view: block.view },
-      { kind: 'account', account: accountOf(grown, registry, self) },
+      { kind: 'account', account: accountOf(grown, self) },
     ];
   }
 }

@@ -201,7 +201,7 @@ describe('on a file', () => {
     const shown = JSON.parse(showLedger(file, { json: true })[0]);
     expect(shown).toMatchObject({ height: 8, committed: 4, unbalanced: [] });
     expect(text).toContain(
-      `Energy: ordered ${shown.ordered_Wh} Wh, allocated ${shown.allocated_Wh} Wh, metered ${shown.metered_Wh} Wh`,
+      `Energy: of the settled orders ${shown.ordered_Wh} Wh ordered, ${shown.allocated_Wh} Wh allocated, ${shown.metered_Wh} Wh metered; ${shown.unordered_Wh} Wh more metered without`,
     );
     // 7 kW and 11 kW less the converter's losses for five minutes, whole watt-hours as the registers count
     expect(shown.metered_Wh).toBe(583 + 853);

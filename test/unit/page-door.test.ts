@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { checkHost, checkOrigin, Refusal } from '../../firmware/page/door.ts';
 import { atMost } from '../../firmware/page/live.ts';
-import { gather } from '../../firmware/page/view.ts';
+import { gather, withoutController } from '../../firmware/page/view.ts';
 import { benchView, controllerView, firstView } from '../page/sample-view.ts';
 
 function code(check: () => void): string {
@@ -154,4 +154,24 @@ test('the bench gathers the views of its controllers: every node, the longest ch
   expect(view.nodes.map((node) => node.name)).toEqual(['maple-4', 'maple-1', 'maple-3']);
   expect(gather('Bench', [])).toBeUndefined();
   expect(gather('Bench', [benchView])).toEqual({ ...benchView, title: 'Bench' });
+});
+
+test('the longest chain counts only while its controller is there; what that one said of itself is no longer shown', () => {
+  const [ahead, behind] = [controllerView('maple-1'), firstView];
+  const gone = {
+    ...ahead,
+    nodes: ahead.nodes.map((node) => withoutController(node, 'controller ended (SIGKILL)', ['open', 'closed'])),
+  };
+  const view = gather('Bench', [gone, behind])!;
+  expect(view.chain.seenBy).toBe('maple-4');
+  expect(gather('Bench', [gone])!.chain.seenBy).toBe('maple-1'); // better than nothing
+  const [{ gone: why, chargePoint, time }] = view.nodes;
+  expect(why).toEqual({ why: 'controller ended (SIGKILL)', since_ms: time.now_ms });
+  expect(chargePoint).toMatchObject({ power_W: null, offered_mA: 0, orders: [], pilot: null });
+  expect(chargePoint!.contacts).toEqual({
+    charge: { wanted: 'unknown', observed: 'open', operations: 412 },
+    discharge: { wanted: 'unknown', observed: 'closed', operations: 96 },
+  });
+  // Mutant: gathered as if it were there, it is the one that everybody would follow.
+  expect(gather('Bench', [ahead, behind])!.chain.seenBy).toBe('maple-1');
 });

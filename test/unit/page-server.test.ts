@@ -291,7 +291,9 @@ describe('an address that cannot be had', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    await expect(start({ port })).rejects.toThrow(`port ${port} is taken by another program: stop it or choose --port`);
+    await expect(start({ port })).rejects.toThrow(
+      `${port} is taken by another program: stop it or choose another port`,
+    );
     other.close();
     await once(other, 'close');
     expect((await start({ port })).port).toBe(port);

@@ -160,6 +160,7 @@ export class MemoryLedger implements Ledger {
       ordered_J: sum(({ ordered_J }) => ordered_J),
       allocated_J: sum(({ allocated_J }) => allocated_J),
       metered_J: sum(({ metered_J }) => metered_J),
+      unordered_J: sum(({ unordered_J }) => unordered_J),
       own: accounts.map(({ own }) => own),
     };
   }

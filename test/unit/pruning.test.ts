@@ -149,14 +149,14 @@ describe('ledger verify', () => {
 test('the owner sees the same sums and the own rows, pruned or not', () => {
   fill();
   const whole = emptyChronicle();
-  for (const grown of batches.flat()) record(whole, { ...grown, votes: 3 }, registry);
+  for (const grown of batches.flat()) record(whole, { ...grown, votes: 3 });
   const ledger = open();
   const { checkpoint } = ledger.load();
   const pruned = emptyChronicle();
   takeUp(pruned, ledger.past(checkpoint!.height));
   ledger.close();
   for (const grown of batches.flat())
-    if (grown.state.height > checkpoint!.height) record(pruned, { ...grown, votes: 3 }, registry);
+    if (grown.state.height > checkpoint!.height) record(pruned, { ...grown, votes: 3 });
   const sums = ({ ordered_J, allocated_J, metered_J }: typeof whole) => [ordered_J, allocated_J, metered_J];
   expect(sums(pruned)).toEqual(sums(whole));
   expect(outcomes(pruned, -1)).toEqual(outcomes(whole, -1));
@@ -164,6 +164,6 @@ test('the owner sees the same sums and the own rows, pruned or not', () => {
     of.settlement.filter(({ node, order, metered_J }) => node === 0 && (order || metered_J));
   expect(own(pruned)).toEqual(own(whole));
   expect(showLedger(file, { json: false }).at(-2)).toMatch(
-    new RegExp(`^Energy: ordered ${Math.round(whole.ordered_J / 3600)} Wh`),
+    new RegExp(`^Energy: of the settled orders ${Math.round(whole.ordered_J / 3600)} Wh`),
   );
 });

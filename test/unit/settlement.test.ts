@@ -161,7 +161,7 @@ function chainOf(moves: readonly (readonly Move[])[], meddle: (state: ChainState
       const start_Wh = back ? to.importedBefore_Wh - to.exportedBefore_Wh : from.imported_Wh - from.exported_Wh;
       moved_Wh[sender] += to.imported_Wh - to.exported_Wh - start_Wh;
     }
-    record(chronicle, { block, before: chain, state: meddle(next), votes: 3 }, registry);
+    record(chronicle, { block, before: chain, state: meddle(next), votes: 3 });
     chain = next;
   });
   return { chronicle, moved_Wh };

@@ -25,16 +25,21 @@ let feed;
 /** @param {View} view */
 function show(view) {
   const reader = view.nodes.find((node) => node.name === view.chain.seenBy) ?? view.nodes[0];
-  document.title = view.title;
   setText(byId('title'), view.title);
   if (reader) {
-    clock = reader.time;
-    setText(byId('subtitle'), `${count(view.nodes.length, 'node')} shown · microgrid ${reader.microgrid}`);
-    setText(byId('round'), integer(clock.round));
-    setText(byId('phase'), clock.phase);
-    byId('scale').hidden = clock.scale === 1;
-    setText(byId('scale'), `bench clock ×${integer(clock.scale)}`);
-    showChain(view.chain, clock.now_ms);
+    const { time } = reader;
+    clock = reader.gone ? undefined : time; // a clock whose controller is gone stands still
+    const live = view.nodes.filter(({ gone }) => !gone).length;
+    const nodes =
+      live < view.nodes.length ? `${integer(live)} of ${count(view.nodes.length, 'node')}` : count(live, 'node');
+    const what = view.nodes.length > 1 ? `${nodes} live` : reader.role.replace('-', ' ');
+    setText(byId('subtitle'), `${what} · microgrid ${reader.microgrid}`);
+    document.title = `${view.title} · ${reader.microgrid}`;
+    setText(byId('round'), String(time.round)); // the name of the round, so without separators
+    setText(byId('phase'), reader.gone ? 'no controller answers' : time.phase);
+    byId('scale').hidden = time.scale === 1;
+    setText(byId('scale'), `bench clock ×${integer(time.scale)}`);
+    showChain(view.chain, time.now_ms);
   }
   showNodes(view);
 }
@@ -63,7 +68,7 @@ function addCard(node, controls) {
   if (!controls || node.role !== 'charge-point') return card;
   // On a controller's own page its vehicle comes first.
   const owner = ownerControls(node);
-  card.element.append(owner.element);
+  card.element.querySelector('.more')?.before(owner.element);
   card.element.classList.add('own');
   byId('main').prepend(byId('points'));
   setText(byId('points-title'), 'Charge point');

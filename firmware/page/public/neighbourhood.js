@@ -23,10 +23,17 @@ export function showChain(chain, now_ms) {
   setText(byId('ordered'), kilowattHours(totals.ordered_Wh));
   setText(byId('allocated'), kilowattHours(totals.allocated_Wh));
   setText(byId('metered'), kilowattHours(totals.metered_Wh));
+  const open = totals.unsettled_rounds;
+  setText(
+    byId('settled'),
+    `Orders that are settled; ${kilowattHours(totals.unordered_Wh)} more metered without an order (safe share)${
+      open > 0 ? `; ${count(open, 'round')} not settled yet` : ''
+    }`,
+  );
   fill(byId('settlement'), chain.settlement, (rows) =>
     rows.map((one) =>
       row([
-        ['round', integer(one.round)],
+        ['round', String(one.round)],
         ['charge point', one.node],
         ['order', h('code', {}, short(one.order))],
         ['ordered', wattHours(one.ordered_Wh)],
@@ -74,15 +81,12 @@ function showBenefit(fluctuation) {
 function blockRow(block) {
   const { received, quorum, validators } = block.votes;
   return row([
-    ['round', h('span', {}, integer(block.round), ' ', h('time', { class: 'muted' }, time(block.start_ms)))],
+    ['round', h('span', {}, String(block.round), ' ', h('time', { class: 'muted' }, time(block.start_ms)))],
     ['outcome', h('span', { class: 'tag', 'data-outcome': block.outcome }, block.outcome)],
     ['author', block.author ?? '–'],
     ['lambda', block.lambda === null ? '–' : bigInteger(block.lambda)],
     ['votes', h('span', { title: `${quorum} make a quorum` }, `${received} of ${validators}`)],
     ['orders', integer(block.ordersExecuted)],
-    [
-      'block',
-      block.height === null ? '–' : h('span', {}, `${integer(block.height)} `, h('code', {}, short(block.hash ?? ''))),
-    ],
+    ['block', block.height === null ? '–' : h('span', {}, `${block.height} `, h('code', {}, short(block.hash ?? '')))],
   ]);
 }

@@ -1,7 +1,19 @@
 // One node: its charge point (or the head meter) and how it stands in the neighbourhood. The card is built once
 // and then only its texts change, so that focus, selection and what is unfolded stay.
 import { fill, h, setText } from './dom.js';
-import { count, decimal, integer, kilowattHours, OVERRIDE, PILOT, power, short, spell, timeNear } from './words.js';
+import {
+  count,
+  decimal,
+  integer,
+  kilowattHours,
+  OVERRIDE,
+  PILOT,
+  power,
+  short,
+  spell,
+  time,
+  timeNear,
+} from './words.js';
 
 /** @typedef {import('../view.ts').NodeView} NodeView */
 /** @typedef {import('../view.ts').ChargePointView} ChargePointView */
@@ -9,51 +21,79 @@ import { count, decimal, integer, kilowattHours, OVERRIDE, PILOT, power, short, 
 
 const CONTACT = { open: '○ open', closed: '● closed', unknown: '? unknown' };
 
+/** What the broker says again or late is ordinary, and no complaint. */
+const HARMLESS = new Set(['duplicate', 'other-round']);
+
 /** @param {NodeView} first @returns {{element: HTMLElement, update(node: NodeView): void}} */
 export function nodeCard(first) {
   const title = h('h3', {}, first.name);
   const state = h('span', { class: 'pill' });
+  const gone = h('p', { class: 'gone' });
   const body = first.role === 'head-meter' ? headMeter() : chargePoint();
   const standing = h('p', { class: 'standing muted' });
+  const ignored = h('p', { class: 'standing muted' });
   const refusals = h('p', { class: 'refusals' });
   const element = h(
     'article',
     { class: 'panel card', 'aria-label': first.name },
-    h('div', { class: 'state' }, h('header', {}, title, state), ...body.elements, h('footer', {}, standing, refusals)),
+    h('div', { class: 'state' }, h('header', {}, title, state), gone, ...body.state),
+    h('div', { class: 'more' }, ...body.more, h('footer', {}, standing, ignored, refusals)),
   );
   return {
     element,
     update(node) {
       const { words, level } = body.update(node);
-      setText(state, words);
-      state.dataset.state = level;
-      fill(standing, [node.brokerConnected, node.peers, node.head, node.version], () => [
-        h(
-          'span',
-          { class: node.brokerConnected ? '' : 'bad' },
-          `broker ${node.brokerConnected ? 'connected' : 'lost'}`,
-        ),
-        ` · ${integer(node.peers.alive)} of ${count(node.peers.known, 'peer')} alive`,
-        ...(node.head ? [` · block ${integer(node.head.height)} `, h('code', {}, short(node.head.hash))] : []),
+      setText(state, node.gone ? 'not live' : words);
+      state.dataset.state = node.gone ? 'bad' : level;
+      element.classList.toggle('absent', node.gone !== undefined);
+      gone.hidden = !node.gone;
+      setText(gone, node.gone ? `${node.gone.why}; no view since ${time(node.gone.since_ms)}` : '');
+      fill(standing, [node.gone, node.brokerConnected, node.peers, node.head, node.version], () => [
+        ...(node.gone
+          ? ['last seen']
+          : [
+              h(
+                'span',
+                { class: node.brokerConnected ? '' : 'bad' },
+                `broker ${node.brokerConnected ? 'connected' : 'lost'}`,
+              ),
+              ` · ${integer(node.peers.alive)} of ${count(node.peers.known, 'peer')} alive`,
+            ]),
+        ...(node.head ? [` · block ${node.head.height} `, h('code', {}, short(node.head.hash))] : []),
         ` · version ${node.version}`,
       ]);
-      const refused = Object.entries(node.refusals);
-      const sum = refused.reduce((sum, [, times]) => sum + times, 0);
+      const codes = Object.entries(node.refusals);
       setText(
         refusals,
-        sum === 0
-          ? ''
-          : `${count(sum, 'message')} refused: ${refused.map(([code, times]) => `${spell(code)} ${integer(times)}`).join(', ')}`,
+        messages(
+          'refused',
+          codes.filter(([code]) => !HARMLESS.has(code)),
+        ),
+      );
+      setText(
+        ignored,
+        messages(
+          'ignored',
+          codes.filter(([code]) => HARMLESS.has(code)),
+        ),
       );
     },
   };
+}
+
+/** @param {string} what @param {[code: string, times: number][]} codes */
+function messages(what, codes) {
+  const sum = codes.reduce((sum, [, times]) => sum + times, 0);
+  const each = codes.map(([code, times]) => `${spell(code)} ${integer(times)}`).join(', ');
+  return sum === 0 ? '' : `${count(sum, 'message')} ${what}: ${each}`;
 }
 
 function headMeter() {
   const value = h('p', { class: 'draw figure' });
   const bar = gauge('of the capacity');
   return {
-    elements: [value, bar.element],
+    state: [value, bar.element],
+    more: [],
     update(/** @type {NodeView} */ { site }) {
       setText(value, power(site?.power_W ?? null));
       const percent = site?.power_W == null ? null : (100 * Math.abs(site.power_W)) / site.capacity_W;
@@ -77,13 +117,8 @@ function chargePoint() {
   const orders = h('ul', { class: 'orders' });
   const ordersTitle = h('h4', {}, 'Orders');
   return {
-    elements: [
-      reason,
-      faults,
-      value,
-      flow,
-      soc.element,
-      need,
+    state: [reason, faults, value, flow, soc.element, need],
+    more: [
       h(
         'table',
         { class: 'contacts' },
@@ -97,15 +132,16 @@ function chargePoint() {
       ordersTitle,
       orders,
     ],
-    update(/** @type {NodeView} */ { chargePoint: point, time }) {
+    update(/** @type {NodeView} */ { chargePoint: point, gone, time }) {
       if (!point) return { words: 'no charge point', level: 'bad' };
       setText(reason, point.reason);
       setText(value, power(point.power_W));
-      setText(flow, flowInWords(point));
+      setText(flow, gone ? '' : flowInWords(point));
       const percent = point.vehicle?.soc_percent ?? null;
       soc.update(percent, percent === null ? 'state of charge unknown' : `${integer(percent)} % charged`);
       soc.element.hidden = point.vehicle === null;
       setText(need, needInWords(point, time.now_ms));
+      for (const part of [reason, value, flow, need, ordersTitle, orders]) part.hidden = gone !== undefined;
       fill(contacts, point.contacts, ({ charge, discharge }) => [
         contactRow('charge', charge),
         contactRow('discharge', discharge),
@@ -141,7 +177,7 @@ function needInWords({ vehicle, override }, now_ms) {
 /** @param {string} name @param {import('../view.ts').ContactView} contact */
 function contactRow(name, { wanted, observed, operations }) {
   // A board without auxiliary contacts never knows: that is said, but it is no alarm.
-  const differs = observed !== 'unknown' && observed !== wanted;
+  const differs = observed !== 'unknown' && wanted !== 'unknown' && observed !== wanted;
   return h(
     'tr',
     { class: differs ? 'differs' : '' },
@@ -159,12 +195,7 @@ function orderItem({ id, side, power_W, round, state, waited_rounds }) {
     { 'data-state': state },
     h('span', {}, `${side} ${power(power_W)}`),
     h('span', { class: 'tag' }, state),
-    h(
-      'span',
-      { class: 'muted' },
-      `round ${integer(round)}, waited ${integer(waited_rounds)} `,
-      h('code', {}, short(id)),
-    ),
+    h('span', { class: 'muted' }, `round ${round}, waited ${integer(waited_rounds)} `, h('code', {}, short(id))),
   );
 }
 

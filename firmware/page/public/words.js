@@ -52,8 +52,8 @@ export function duration(duration_ms) {
   return hours > 0 ? `${hours}:${pad(minutes)}:${pad(seconds % 60)}` : `${minutes}:${pad(seconds % 60)}`;
 }
 
-/** `meter-silent` reads as `meter silent`. @param {string} code */
-export const spell = (code) => code.replaceAll('-', ' ');
+/** `meter-silent` reads as `meter silent`; a sentence stays as it is. @param {string} code */
+export const spell = (code) => (code.includes(' ') ? code : code.replaceAll('-', ' '));
 
 /** IEC 61851-1 pilot states. */
 export const PILOT = {
