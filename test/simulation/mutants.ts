@@ -228,7 +228,10 @@ export const MUTANTS: readonly Mutant[] = [
 ];
 
 /** Runs with a mutant's core. The copy is removed afterwards. */
-export async function withMutant<T>(mutant: Mutant, run: (core: Core | undefined) => T): Promise<T> {
+export async function withMutant<T>(
+  mutant: Pick<Mutant, 'name' | 'patches'>,
+  run: (core: Core | undefined) => T,
+): Promise<T> {
   if (mutant.patches === undefined) return run(undefined);
   const root = new URL('../..', import.meta.url).pathname;
   const copy = mkdtempSync(join(tmpdir(), 'p2pebt-mutant-'));
