@@ -7,18 +7,27 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { ORPHANS_MAX, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
 import { firstView } from '../../firmware/protocol/round.ts';
+import type { Lie } from './byzantine.ts';
+import type { Invariant } from './checkers.ts';
 import type { Core } from './core.ts';
 import type { Mutant } from './mutants.ts';
 import { neighbourhoodOf } from './neighbourhood.ts';
 import { A, B, C, D, HEAD, Stage, type Verdict } from './stage.ts';
 
 /** Beside what becomes of the chain: what a liar can make of a node. */
-type End = Verdict | 'fills the memory' | 'talks without end' | 'few lead';
+type End = Verdict | 'fills the memory' | 'talks without end' | 'is not heard' | 'few lead';
 
 export interface Attack {
   readonly name: string;
   readonly play: (core: Core, strikes: boolean) => End;
-  readonly without: readonly (Required<Pick<Mutant, 'name' | 'patches'>> & { readonly comesTo: End })[];
+  readonly without: readonly Weakness[];
+}
+
+interface Weakness extends Required<Pick<Mutant, 'name' | 'patches'>> {
+  readonly comesTo: End;
+  /** The lie with which the simulator's liars find it too, within a few seeds, and what they then break. */
+  readonly lie?: Lie;
+  readonly breaks?: Invariant;
 }
 
 const isFinal = ({ body }: Signed): boolean => body.type === 'VOTE' && body.kind === 'final';
@@ -185,6 +194,17 @@ function chatter(core: Core, strikes: boolean, message: (stage: Stage, k: number
   return stage.said[A] - before > 10 ? 'talks without end' : stage.verdict();
 }
 
+/** What A lacks is nowhere to be had (the strike), so it asks B again after all others: as often as it may need to. */
+function askAgain(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  stage.until(1);
+  if (!strikes) return stage.verdict();
+  const before = stage.said[B];
+  stage.give(A, stage.lure());
+  stage.until(100);
+  return stage.said[B] - before > 1 ? stage.verdict() : 'is not heard';
+}
+
 /** Which nodes ever lead a SEAL. The strike: a neighbourhood whose size has a factor in common with the step of a simple rotation. */
 function leaders(core: Core, strikes: boolean): End {
   for (const n of strikes ? [31, 62, 93] : [30, 60, 90]) {
@@ -201,7 +221,15 @@ export const ATTACKS: readonly Attack[] = [
   {
     name: 'a page of catch-up, asked for, that breaks behind a block without votes',
     play: (core, strikes) => brokenPage(core, strikes, true),
-    without: [{ name: 'a run is entered as it is read', patches: [ENTERED_AS_READ], comesTo: 'forks' }],
+    without: [
+      {
+        name: 'a run is entered as it is read',
+        patches: [ENTERED_AS_READ],
+        comesTo: 'forks',
+        lie: 'broken-page',
+        breaks: 'I7',
+      },
+    ],
   },
   {
     name: 'the same with a block that the head meter signed, which leads nothing',
@@ -227,6 +255,8 @@ export const ATTACKS: readonly Attack[] = [
           },
         ],
         comesTo: 'halts',
+        lie: 'two-faces',
+        breaks: 'I13',
       },
     ],
   },
@@ -244,6 +274,8 @@ export const ATTACKS: readonly Attack[] = [
           },
         ],
         comesTo: 'halts',
+        lie: 'three-proposals',
+        breaks: 'I13',
       },
     ],
   },
@@ -302,6 +334,8 @@ export const ATTACKS: readonly Attack[] = [
           ...FIRST_HEARD_STAY,
         ],
         comesTo: 'halts',
+        lie: 'over-rated',
+        breaks: 'I13',
       },
     ],
   },
@@ -337,6 +371,8 @@ export const ATTACKS: readonly Attack[] = [
           },
         ],
         comesTo: 'falls behind',
+        lie: 'last-header',
+        breaks: 'I13',
       },
     ],
   },
@@ -405,6 +441,24 @@ export const ATTACKS: readonly Attack[] = [
         return stage.say(D, { type: 'SYNC_RES', to: A, height: 0, asked_ms, ...page });
       }),
     without: [{ name: 'a page need not be asked for', patches: [ANY_PAGE], comesTo: 'talks without end' }],
+  },
+  {
+    name: 'a question that is asked again',
+    play: askAgain,
+    without: [
+      {
+        name: 'it has the same bytes, which doors drop',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'state.asked = { to, at_ms: state.now_ms };',
+            replace: 'state.asked = { to, at_ms: 0 };',
+          },
+          { file: 'consensus/simplex.ts', find: 'height, asked_ms: state.now_ms }', replace: 'height, asked_ms: 0 }' },
+        ],
+        comesTo: 'is not heard',
+      },
+    ],
   },
   {
     name: 'a neighbourhood of 31, 62 or 93 nodes',
