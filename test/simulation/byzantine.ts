@@ -163,7 +163,7 @@ export function makeLiar(
     },
     ticks(state) {
       const { hours } = state;
-      if (lie === 'broken-page' && !lured) {
+      if (lie === 'broken-page' && !lured && offset_ms(state) < hours.orders_ms) {
         lured = true;
         const nobodys = random
           .whole(1, 2 ** 32)
