@@ -16,4 +16,8 @@ describe('scenarios', () => {
       else expect(told).toBe(story);
     });
   }
+
+  test('a story that does not show its point any more fails', () => {
+    expect(() => tellStory('nodes 4\nrounds 1\nshows terminated')).toThrow('nothing shows "terminated" any more');
+  });
 });

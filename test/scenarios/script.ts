@@ -6,8 +6,9 @@
  *   nodes 4 | seed 1 | rounds 3
  *   in 2 silent NODE...                    in 2 lies NODE LIE
  *   in 2 apart NODE...                     from the others; they hear one another
- *   in 2 crash NODE at 130 back 220        seconds into the deciding interval
+ *   in 2 crash NODE at 130 back 220 [losing 2]   seconds into the deciding interval; votes that its disk loses
  *   in 2 late TYPE of NODE by 9 [to NODE...]   seconds; everybody unless named
+ *   shows WORDS                            what the story is told for: without these words it fails
  */
 import type { Signed } from '../../firmware/protocol/messages.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
@@ -15,6 +16,7 @@ import { firstView, leaderOf } from '../../firmware/protocol/round.ts';
 import type { Lie } from '../simulation/byzantine.ts';
 import { LIES } from '../simulation/byzantine.ts';
 import type { Crash, Trouble } from '../simulation/faults.ts';
+import { neighbourhoodOf } from '../simulation/neighbourhood.ts';
 import { type Line, simulate } from '../simulation/simulate.ts';
 
 const LATENCY_MS = 100;
@@ -31,21 +33,24 @@ interface Script {
   readonly seed: number;
   readonly rounds: number;
   readonly commands: readonly Command[];
+  readonly points: readonly string[];
 }
 
 function parse(text: string): Script {
   const numbers = new Map<string, number>();
   const commands: Command[] = [];
+  const points: string[] = [];
   for (const line of text.split('\n').filter((each) => each.trim() !== '' && !each.startsWith('#'))) {
     const [first, second, ...words] = line.trim().split(/\s+/);
     if (first === 'in') {
       const [from, to] = second.split('-').map(Number);
       commands.push({ from, to: to ?? from, words });
-    } else if (['nodes', 'seed', 'rounds'].includes(first)) numbers.set(first, Number(second));
+    } else if (first === 'shows') points.push([second, ...words].join(' '));
+    else if (['nodes', 'seed', 'rounds'].includes(first)) numbers.set(first, Number(second));
     else throw new Error(`scenario: "${line}" is no command`);
   }
   const { nodes = 4, seed = 1, rounds = 2 } = Object.fromEntries(numbers);
-  return { nodes, seed, rounds, commands };
+  return { nodes, seed, rounds, commands, points };
 }
 
 function trouble(script: Script, registry: Registry): Trouble {
@@ -75,12 +80,12 @@ function trouble(script: Script, registry: Registry): Trouble {
     begin(at, now_ms) {
       round = FIRST_ROUND + at;
       active = script.commands.filter(({ from, to }) => from <= at + 1 && at + 1 <= to).map(({ words }) => words);
-      crashes = of('crash').map(([name, , at_s, , back_s]) => ({
+      crashes = of('crash').map(([name, , at_s, , back_s, , lostVotes = 0]) => ({
         node: index(name),
         at_ms: now_ms + Number(at_s) * 1000,
         back_ms: now_ms + Number(back_s) * 1000,
         stage: 'before-send',
-        lostVotes: 0,
+        lostVotes: Number(lostVotes),
       }));
     },
     lieOf(node): Lie | null {
@@ -108,6 +113,8 @@ function trouble(script: Script, registry: Registry): Trouble {
 export function tellStory(commands: string): string {
   const script = parse(commands);
   const events: { readonly line: Line; readonly nodes: string[] }[] = [];
+  const { nodes: neighbours } = neighbourhoodOf(script.nodes);
+  const named = (text: string): string => text.replace(/\bnode (\d+)/g, (_, index) => neighbours[index].name);
   const { violation, finalInTime, rounds } = simulate({
     ...script,
     trouble: (registry) => trouble(script, registry),
@@ -123,9 +130,13 @@ export function tellStory(commands: string): string {
   for (const { line, nodes } of events) {
     if (line.round !== last) story.push(`round ${line.round - FIRST_ROUND + 1}`);
     last = line.round;
-    const who = nodes.length === 1 ? nodes[0] : nodes.length > script.nodes ? 'all' : [...new Set(nodes)].join(' ');
-    story.push(`  ${line.offset_s.toFixed(1).padStart(5)} s  ${who}: ${line.text}`);
+    const names = new Set(nodes);
+    const who = names.size > script.nodes ? 'all' : [...names].join(' ');
+    story.push(`  ${line.offset_s.toFixed(1).padStart(5)} s  ${who}: ${named(line.text)}`);
   }
   story.push(`verdict: ${violation?.text ?? 'no invariant broke'}; ${finalInTime} of ${rounds} rounds final in time`);
+  for (const point of script.points)
+    if (!story.some((line) => line.includes(point)))
+      throw new Error(`scenario: nothing shows "${point}" any more:\n${story.join('\n')}`);
   return `${story.join('\n')}\n`;
 }

@@ -30,6 +30,7 @@ import type { Input } from '../../firmware/protocol/step.ts';
 import { type Rule, solve } from '../../firmware/solver/solve.ts';
 import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
 import { type Core, device } from './core.ts';
+import { Door } from './door.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
 import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
 import { Network } from './network.ts';
@@ -84,6 +85,7 @@ export interface SimNode {
   state: ProtocolState;
   alive: boolean;
   readonly disk: Disk;
+  door: Door;
   ticked_ms: number;
   crash: Crash | null;
   backAt_ms: number;
@@ -146,6 +148,7 @@ export class Cluster {
       state: this.core.makeState(this.registry, index, sha256, this.audit),
       alive: true,
       disk: new Disk(options.syncs ?? true),
+      door: new Door(),
       ticked_ms: 0,
       crash: null,
       backAt_ms: 0,
@@ -207,6 +210,7 @@ export class Cluster {
   restart(node: SimNode, lostTail = false): void {
     const { core, registry } = this;
     node.state = core.makeState(registry, node.index, sha256, this.audit);
+    node.door = new Door();
     const { votes, statements } = node.disk.load();
     const { checkpoint } = node.disk;
     const blocks = node.disk.above(checkpoint?.height ?? 0).map(({ id }) => this.blockOf(id));
@@ -261,7 +265,7 @@ export class Cluster {
     if (!node.alive) return;
     this.network.count(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
-    if (!inWindow(message, node.state.deciding)) return;
+    if (!node.door.admits(message, node.state.deciding)) return;
     this.options.watch?.heard?.(node, message);
     if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);
     this.feed(node, { kind: 'message', message });
@@ -279,6 +283,7 @@ export class Cluster {
       if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
       for (const [at, unsigned] of outcome.send.entries()) {
         const message = this.sign(unsigned);
+        node.door.remember(message);
         if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
         else {
           this.options.watch?.said?.(message, true);
@@ -439,12 +444,6 @@ export class Cluster {
       this.feed(node, { kind: 'wish', wish });
     }
   }
-}
-
-/** The door's window of rounds (adapters/gate.ts). */
-function inWindow({ round, body }: Signed, deciding: number): boolean {
-  const past = body.type === 'PROPOSE' || body.type === 'VOTE' || body.type === 'METER';
-  return round <= deciding + 1 && (past || round >= deciding - 1);
 }
 
 /** Predicate V, computed once a block and header for all nodes; the checkers compute it again from the chain alone. */

@@ -1,10 +1,21 @@
 /** The core that a simulation runs: the device's own, or a mutant of it (mutants.ts). */
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
+import { leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader } from '../../firmware/protocol/schedule.ts';
 import { makeState } from '../../firmware/protocol/state.ts';
 import { hasOpenOrder, pendingOf, restore, step } from '../../firmware/protocol/step.ts';
 
-export const device = { applyBlock, auditHeader, makeRegistry, makeState, hasOpenOrder, pendingOf, restore, step };
+export const device = {
+  applyBlock,
+  auditHeader,
+  leaderOf,
+  makeRegistry,
+  makeState,
+  hasOpenOrder,
+  pendingOf,
+  restore,
+  step,
+};
 
 export type Core = typeof device;

@@ -300,7 +300,10 @@ export const MUTANTS: readonly Mutant[] = [
 ];
 
 /** Runs with a mutant's core. */
-export async function withMutant<T>({ name, patches }: Mutant, run: (core: Core | undefined) => T): Promise<T> {
+export async function withMutant<T>(
+  { name, patches }: Pick<Mutant, 'name' | 'patches'>,
+  run: (core: Core | undefined) => T,
+): Promise<T> {
   if (patches === undefined) return run(undefined);
   const source = {
     folders: ['firmware/protocol', 'firmware/solver', 'hal', 'test/simulation'],

@@ -74,7 +74,11 @@ export function simulate(options: RunOptions): Report {
       line(node, note.code, note.text);
     },
     crashed: (node) => line(node, 'crashed', 'the power goes'),
-    restarted: (node) => line(node, 'restarted', `from its ledger, at height ${node.state.finalNode.state.height}`),
+    restarted(node) {
+      const { finalNode, deciding, memoryFrom_round } = node.state;
+      const lost = memoryFrom_round > deciding ? `; votes are missing, it votes from round ${memoryFrom_round} on` : '';
+      line(node, 'restarted', `from its ledger, at height ${finalNode.state.height}${lost}`);
+    },
   };
   cluster = new Cluster({ ...options, watch });
   const started_ms = performance.now();

@@ -1,0 +1,482 @@
+/**
+ * Attacks on the agreement, each by one liar (D) or one crash, told on a stage. `strikes` false leaves out the one thing
+ * that makes it an attack: the control. `without` takes away the rule that stops it (the change to the sources that does
+ * so), and says what the attack then comes to.
+ */
+import { sha256 } from '../../firmware/adapters/sha256.ts';
+import { ORPHANS_MAX, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
+import type { Block, Signed } from '../../firmware/protocol/messages.ts';
+import { firstView } from '../../firmware/protocol/round.ts';
+import type { Lie } from './byzantine.ts';
+import type { Invariant } from './checkers.ts';
+import type { Core } from './core.ts';
+import type { Mutant } from './mutants.ts';
+import { neighbourhoodOf } from './neighbourhood.ts';
+import { A, B, C, D, HEAD, Stage, type Verdict } from './stage.ts';
+
+/** Beside what becomes of the chain: what a liar can make of a node. */
+type End = Verdict | 'fills the memory' | 'talks without end' | 'is not heard' | 'few lead';
+
+export interface Attack {
+  readonly name: string;
+  readonly play: (core: Core, strikes: boolean) => End;
+  readonly without: readonly Weakness[];
+}
+
+interface Weakness extends Required<Pick<Mutant, 'name' | 'patches'>> {
+  readonly comesTo: End;
+  /** The lie with which the simulator's liars find it too, within a few seeds, and what they then break. */
+  readonly lie?: Lie;
+  readonly breaks?: Invariant;
+}
+
+const isFinal = ({ body }: Signed): boolean => body.type === 'VOTE' && body.kind === 'final';
+const isNotarize = ({ body }: Signed): boolean => body.type === 'VOTE' && body.kind === 'notarize';
+
+const ENTERED_AS_READ = {
+  file: 'step.ts',
+  find: 'adopted.push(state.nodes.get(block.id) ?? node);',
+  replace: 'node.notarized = true; state.nodes.set(block.id, node); adopted.push(node);',
+};
+const ANY_AUTHOR = {
+  file: 'step.ts',
+  find: 'if (view <= parent.view || leaderOf(state.registry, view) !== block.sender) return false;',
+  replace: 'if (view <= parent.view) return false;',
+};
+const ANY_PAGE = {
+  file: 'step.ts',
+  find: 'if (page.asked_ms !== state.asked.get(from)) return;',
+  replace: 'void from;',
+};
+
+/**
+ * A, B and C notarise a block, and their FINALs reach A only. D gives B and C a page with another block for the next view,
+ * without one vote, before an old block with a true certificate: the run breaks behind the first.
+ */
+function brokenPage(core: Core, strikes: boolean, asked: boolean, author = D): End {
+  const stage = new Stage(core, 1);
+  const next = stage.view + 1;
+  stage.until(111);
+  if (asked) stage.give([B, C], stage.lure());
+  const forged = stage.seal(next, 1, author);
+  stage.lost = (message, to) => isFinal(message) && to !== A;
+  stage.until(124);
+  if (asked) stage.untilAsked(B);
+  if (strikes)
+    for (const to of [B, C])
+      stage.give(to, stage.page(to, { blocks: [{ block: forged, votes: [] }, stage.oldBlock()] }));
+  stage.lost = (_, to) => to === A;
+  stage.give([B, C], stage.vote('final', next, forged.id));
+  stage.deliver();
+  return stage.verdict();
+}
+
+/** D leads, and the stage is at the moment of its SEAL, of which D has several. */
+function atSeal(core: Core): { stage: Stage; view: number; seals: Signed<Block>[] } {
+  const stage = new Stage(core);
+  stage.until(124);
+  return { stage, view: stage.view, seals: [0, 1, 2].map((orders) => stage.seal(stage.view, orders)) };
+}
+
+/** D gives A and C a block and B another, and says NOTARIZE for the first to A. The strike: NOTARIZE for the other to B and C. */
+function twoFaces(core: Core, strikes: boolean): End {
+  const { stage, view, seals } = atSeal(core);
+  const [X, Y] = seals;
+  if (strikes) stage.give([B, C], stage.vote('notarize', view, Y.id));
+  stage.give(B, Y);
+  stage.give([A, C], X);
+  stage.give(A, stage.vote('notarize', view, X.id));
+  stage.deliver();
+  return stage.verdict();
+}
+
+/** A and C get one block of D's and B another. The strike: B gets a third. */
+function threeProposals(core: Core, strikes: boolean): End {
+  const { stage, view, seals } = atSeal(core);
+  const [X, Y, Z] = seals;
+  stage.give(B, Y, ...(strikes ? [Z] : []));
+  stage.give([A, C], X);
+  stage.give([A, B, C], stage.vote('notarize', view, X.id));
+  stage.deliver();
+  return stage.verdict();
+}
+
+/** Only A sees D's NOTARIZE, so only A signs FINAL; then D is silent. The strike: A's power goes. */
+function lostCertificate(core: Core, strikes: boolean): End {
+  const { stage, view, seals } = atSeal(core);
+  stage.lost = (_message, _to, from) => from === A;
+  stage.give([A, B], seals[0]);
+  stage.give(A, stage.vote('notarize', view, seals[0].id));
+  stage.deliver();
+  stage.lost = () => false;
+  if (strikes) stage.restart(A);
+  stage.until(129);
+  stage.wait([B, C, A]); // at 130 s the view times out, and A repeats what it knows a moment too late
+  return stage.verdict();
+}
+
+/** A leaves D's view by the SKIPs of the others and alone signs FINAL for the next. The strike: the street goes dark. */
+function powerCut(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  stage.until(129);
+  stage.give([A, B, C], stage.skip(stage.view));
+  stage.lost = (message, to) => isNotarize(message) && to !== A;
+  stage.wait([B, C, A]);
+  stage.wait([B, C, A]);
+  stage.wait([B, C, A]);
+  stage.lost = () => false;
+  if (strikes) stage.restart(A, B, C);
+  return stage.verdict();
+}
+
+/** D tells A of one order and B of another, in each round. The strike: before, it fills all pools with some that cannot be sealed. */
+function poolFill(core: Core, strikes: boolean, filler: (stage: Stage, ref: number) => Signed): End {
+  const stage = new Stage(core);
+  return stage.verdict(() => {
+    stage.until(100);
+    stage.give(A, stage.order(1));
+    stage.give(B, stage.order(2));
+    if (strikes) for (let ref = 10; ref < 14; ref++) stage.give([A, B, C], filler(stage, ref));
+  });
+}
+const FIRST_HEARD_STAY = [
+  {
+    file: 'pool.ts',
+    find: 'if (last !== undefined && last.id < order.id) return',
+    replace: 'if (last !== undefined) return',
+  },
+];
+
+/** D's header is the best by the tie, so all others are silent. The strike: at the last moment it sends a second. */
+function secondHeader(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  for (let tries = 0; tries < 40; tries++) {
+    stage.until(150);
+    const round = stage.deciding;
+    const { best, other, wins } = stage.headers();
+    stage.give([A, B, C], best);
+    stage.until(193);
+    if (strikes) stage.give([A, B, C], other);
+    stage.until(300);
+    if (wins) return stage.tip.scheduleRound === round ? 'goes on' : 'falls behind';
+  }
+  throw new Error('D never won the tie');
+}
+
+/** D is asked for a page. The strike: what is open on it are votes of far views. */
+function farFuture(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  stage.until(1);
+  stage.give(A, stage.lure());
+  stage.untilAsked(A);
+  const far = Array.from({ length: 1000 }, (_, k) =>
+    stage.vote('notarize', stage.view + 1000 * (k + 1), 'cd'.repeat(32)),
+  );
+  stage.give(A, stage.page(A, { pending: strikes ? far : far.slice(0, 1) }));
+  const verdict = stage.verdict();
+  return stage.players[A].state.votes.notarize.size > 100 ? 'fills the memory' : verdict;
+}
+
+/** D proposes on what nobody has. The strike: again and again. */
+function orphanFlood(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  stage.until(1);
+  for (let k = 1; k <= (strikes ? 300 : 1); k++) stage.give(A, stage.lure(k));
+  return stage.players[A].state.orphans.length >= ORPHANS_MAX ? 'fills the memory' : stage.verdict();
+}
+
+/** What A says while D gives it fifty messages, or one, within a second. */
+function chatter(core: Core, strikes: boolean, message: (stage: Stage, k: number) => Signed): End {
+  const stage = new Stage(core);
+  stage.until(200);
+  const before = stage.said[A];
+  for (let k = 1; k <= (strikes ? 50 : 1); k++) stage.give(A, message(stage, k));
+  return stage.said[A] - before > 10 ? 'talks without end' : stage.verdict();
+}
+
+/** What A lacks is nowhere to be had (the strike), so it asks B again after all others: as often as it may need to. */
+function askAgain(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  stage.until(1);
+  if (!strikes) return stage.verdict();
+  const before = stage.said[B];
+  stage.give(A, stage.lure());
+  stage.until(100);
+  return stage.said[B] - before > 1 ? stage.verdict() : 'is not heard';
+}
+
+/** Which nodes ever lead a SEAL. The strike: a neighbourhood whose size has a factor in common with the step of a simple rotation. */
+function leaders(core: Core, strikes: boolean): End {
+  for (const n of strikes ? [31, 62, 93] : [30, 60, 90]) {
+    const registry = core.makeRegistry(neighbourhoodOf(n), sha256);
+    const seen = new Set<number>();
+    for (let round = 1000; round < 3000; round++)
+      for (let view = 0; view < SEAL_VIEWS; view++) seen.add(core.leaderOf(registry, firstView(round, 'SEAL') + view));
+    if (seen.size < n) return 'few lead';
+  }
+  return 'goes on';
+}
+
+export const ATTACKS: readonly Attack[] = [
+  {
+    name: 'a page of catch-up, asked for, that breaks behind a block without votes',
+    play: (core, strikes) => brokenPage(core, strikes, true),
+    without: [
+      {
+        name: 'a run is entered as it is read',
+        patches: [ENTERED_AS_READ],
+        comesTo: 'forks',
+        lie: 'broken-page',
+        breaks: 'I7',
+      },
+    ],
+  },
+  {
+    name: 'the same with a block that the head meter signed, which leads nothing',
+    play: (core, strikes) => brokenPage(core, strikes, true, HEAD),
+    without: [{ name: 'nor asks a run who leads', patches: [ENTERED_AS_READ, ANY_AUTHOR], comesTo: 'forks' }],
+  },
+  {
+    name: 'the same page, which nobody asked for',
+    play: (core, strikes) => brokenPage(core, strikes, false),
+    without: [{ name: 'nor need a page be asked for', patches: [ENTERED_AS_READ, ANY_PAGE], comesTo: 'forks' }],
+  },
+  {
+    name: 'NOTARIZE for another block, heard first',
+    play: twoFaces,
+    without: [
+      {
+        name: 'votes count one by one only',
+        patches: [
+          {
+            file: 'step.ts',
+            find: 'addCertificates(state.votes, near, state.registry.isValidator, state.registry.q);',
+            replace: '',
+          },
+        ],
+        comesTo: 'halts',
+        lie: 'two-faces',
+        breaks: 'I13',
+      },
+    ],
+  },
+  {
+    name: 'two other proposals of the view, heard first',
+    play: threeProposals,
+    without: [
+      {
+        name: 'a certified block may find no room',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'rivals.length >= PROPOSALS_PER_VIEW && !isCertified(state, block)',
+            replace: 'rivals.length >= PROPOSALS_PER_VIEW',
+          },
+        ],
+        comesTo: 'halts',
+        lie: 'three-proposals',
+        breaks: 'I13',
+      },
+    ],
+  },
+  {
+    name: 'one silent liar and one crash after a FINAL',
+    play: lostCertificate,
+    without: [
+      {
+        name: 'a FINAL is kept without what it rests on',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: "'final', view, view, node.block, certificateOf([node.block, ...(votes ?? [])])",
+            replace: "'final', view, view, node.block",
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'a power cut of the whole street while one board is dead',
+    play: powerCut,
+    without: [
+      {
+        name: 'one view after the other, and no SKIP below an own FINAL (either rule is enough)',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'other.view >= (node?.view ?? before)',
+            replace: 'other.view === before',
+          },
+          {
+            file: 'consensus/simplex.ts',
+            find: "finalNode.view + 1, firstView(memoryFrom_round, 'SEAL'));",
+            replace: "finalNode.view + 1, firstView(memoryFrom_round, 'SEAL'), Math.max(-1, ...state.own.final) + 1);",
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'four orders over the rating in every pool',
+    play: (core, strikes) =>
+      poolFill(core, strikes, (stage, ref) => stage.order(ref, { power_W: 999_999, minimum_W: 999_999 })),
+    without: [
+      {
+        name: 'a pool takes what no chain accepts, and keeps what it heard first (either rule is enough)',
+        patches: [
+          {
+            file: 'pool.ts',
+            find: "if (refuseForever(order, registry) !== null) return 'refused';",
+            replace: 'void [registry, refuseForever];',
+          },
+          ...FIRST_HEARD_STAY,
+        ],
+        comesTo: 'halts',
+        lie: 'over-rated',
+        breaks: 'I13',
+      },
+    ],
+  },
+  {
+    name: 'four orders of the next round in every pool',
+    play: (core, strikes) => poolFill(core, strikes, (stage, ref) => stage.order(ref, {}, stage.deciding + 1)),
+    without: [
+      {
+        name: 'a pool counts all rounds together, and keeps what it heard first (either rule is enough)',
+        patches: [
+          {
+            file: 'pool.ts',
+            find: '=> sender === order.sender && round === order.round)',
+            replace: '=> sender === order.sender || round < 0)',
+          },
+          ...FIRST_HEARD_STAY,
+        ],
+        comesTo: 'falls behind',
+      },
+    ],
+  },
+  {
+    name: 'a second header when all others have been silent',
+    play: secondHeader,
+    without: [
+      {
+        name: 'two headers void each other',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'bestOf(state, chain.seal, heldHeaders(state), false)',
+            replace: 'bestOf(state, chain.seal, heldHeaders(state))',
+          },
+        ],
+        comesTo: 'falls behind',
+        lie: 'last-header',
+        breaks: 'I13',
+      },
+    ],
+  },
+  {
+    name: 'a page full of votes about far views',
+    play: farFuture,
+    without: [
+      {
+        name: 'any view is everybody’s business',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: "state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE')",
+            replace: 'state.deciding < 0 && view < 0',
+          },
+        ],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
+    name: 'proposals on parents that do not exist',
+    play: orphanFlood,
+    without: [
+      {
+        name: 'a leader may leave as many as there is room for (either bound is enough)',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'orphans.filter(({ sender }) => sender === block.sender).length < ORPHANS_PER_LEADER &&',
+            replace: 'ORPHANS_PER_LEADER > 0 &&',
+          },
+          {
+            file: 'consensus/simplex.ts',
+            find: 'orphans.filter(({ view }) => view === block.view).length < PROPOSALS_PER_VIEW',
+            replace: 'true',
+          },
+        ],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
+    name: 'the same question, over and over',
+    play: (core, strikes) =>
+      chatter(core, strikes, (stage, asked_ms) =>
+        stage.say(D, { type: 'SYNC_REQ', to: A, height: 0, asked_ms, offset: 0 }),
+      ),
+    without: [
+      {
+        name: 'each question is answered',
+        patches: [
+          {
+            file: 'step.ts',
+            find: 'if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;',
+            replace: '',
+          },
+        ],
+        comesTo: 'talks without end',
+      },
+    ],
+  },
+  {
+    name: 'old pages, over and over',
+    play: (core, strikes) =>
+      chatter(core, strikes, (stage, asked_ms) => {
+        const page = { blocks: [stage.oldBlock()], pending: [] };
+        return stage.say(D, { type: 'SYNC_RES', to: A, height: 0, asked_ms, ...page });
+      }),
+    without: [{ name: 'a page need not be asked for', patches: [ANY_PAGE], comesTo: 'talks without end' }],
+  },
+  {
+    name: 'a question that is asked again',
+    play: askAgain,
+    without: [
+      {
+        name: 'it has the same bytes, which doors drop',
+        patches: [
+          {
+            file: 'consensus/catch-up.ts',
+            find: 'state.asked.set(to, state.now_ms);',
+            replace: 'state.asked.set(to, 0);',
+          },
+          { file: 'consensus/catch-up.ts', find: 'asked_ms: state.now_ms, offset', replace: 'asked_ms: 0, offset' },
+        ],
+        comesTo: 'is not heard',
+      },
+    ],
+  },
+  {
+    name: 'a neighbourhood of 31, 62 or 93 nodes',
+    play: leaders,
+    without: [
+      {
+        name: 'the first leader moves by 31 a round',
+        patches: [
+          {
+            file: 'round.ts',
+            find: "const decision = Math.imul(2 * round + (kind === 'SEAL' ? 0 : 1), 0x9e3779b1) >>> 8;",
+            replace: "const decision = 31 * round + (kind === 'SEAL' ? 0 : 17);",
+          },
+        ],
+        comesTo: 'few lead',
+      },
+    ],
+  },
+];
