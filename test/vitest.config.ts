@@ -9,5 +9,7 @@ export default defineConfig({
       'test/*.test.ts',
     ],
     testTimeout: 60_000,
+    // One worker a core: left to itself Vitest keeps one core free, which on two cores is half of them.
+    maxWorkers: '100%',
   },
 });
