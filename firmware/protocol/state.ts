@@ -44,7 +44,7 @@ export interface Audit {
   readonly auditHeader: typeof auditHeader;
 }
 
-/** What an author has sent in this round: one header counts; a second, other one makes all of its headers void. */
+/** What an author has sent in this round: one header binds; with a second, other one none of its headers binds a vote. */
 export interface AuthorRecord {
   readonly header: Signed<Header>;
   /** Null when the header is not what it says. */
