@@ -226,7 +226,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       controller.process = null;
       controller.page = null;
       controller.ended = how;
-      const words = lastWords(log);
+      const words = lastWords(log, signal === null);
       const saying = words === '' ? '' : `: ${words}`;
       if (!ready && signal !== null) up.reject(new Error(`${name} was ended by ${signal} while it started${saying}`));
       else if (!ready) up.reject(new Error(`${name} did not start (${how})${saying}`));
@@ -386,11 +386,14 @@ function find(controllers: readonly Controller[], name: string): Controller {
   return controller;
 }
 
-/** What a controller said to a person (its log lines are JSON, and may come before or after), or its last log line. */
-function lastWords(log: string): string {
+/**
+ * What a controller said to a person (its log lines are JSON, and may come before or after), or its last log line where
+ * it ended by itself: one that was killed had nothing to say about it.
+ */
+function lastWords(log: string, byItself: boolean): string {
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
   const words = lines.filter((line) => line !== '' && !line.startsWith('{'));
-  return (words.length > 0 ? words : lines.slice(-1)).join('\n');
+  return (words.length > 0 || !byItself ? words : lines.slice(-1)).join('\n');
 }
 
 /**

@@ -111,7 +111,7 @@ async function main(): Promise<void> {
   bench.onView((view) => {
     page.changed();
     for (const line of news(view)) say(line);
-    const status = statusLine(view, options.scale);
+    const status = statusLine(view, options.scale, process.stderr.columns || 80);
     if (live && !asked && status !== null) process.stderr.write(`${clear}${status}`);
     const { committed, terminated } = view.chain.totals;
     if (flags.rounds !== undefined && committed + terminated >= flags.rounds) done.resolve();

@@ -47,7 +47,7 @@ function outcome({ outcome, height, author, ordersExecuted, votes }: BlockView):
 }
 
 /** The present in one line; null while no controller is there to tell it. */
-export function statusLine({ chain, nodes }: NeighbourhoodView, scale: number): string | null {
+export function statusLine({ chain, nodes }: NeighbourhoodView, scale: number, columns: number): string | null {
   const live = nodes.filter(isLive);
   const reader = live.find(({ name }) => name === chain.seenBy);
   if (reader === undefined) return null;
@@ -56,10 +56,12 @@ export function statusLine({ chain, nodes }: NeighbourhoodView, scale: number): 
     ({ chargePoint: c }) => c && [c.contacts.charge, c.contacts.discharge].some((x) => x.observed === 'closed'),
   );
   const power_W = live.find(({ site }) => site)?.site?.power_W;
-  return [
+  const line = [
     `${clockTime(now_ms, 8)}  ${phase}`,
+    `next round in ${Math.max(0, Math.ceil((nextRoundAt_ms - now_ms) / 1000 / scale))} s`,
     ...(power_W == null ? [] : [`${(power_W / 1000).toFixed(1)} kW at the head meter`]),
     `${count(closed.length, 'contact')} closed`,
-    `next round in ${Math.max(0, Math.ceil((nextRoundAt_ms - now_ms) / 1000 / scale))} s`,
   ].join(', ');
+  // A line that wraps cannot be drawn over, and each update would leave one behind.
+  return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
 }

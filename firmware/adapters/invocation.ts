@@ -5,3 +5,7 @@ export const commandFor = ({ npm_lifecycle_event: script }: NodeJS.ProcessEnv): 
   script === undefined || script === 'npx' ? 'p2pebt' : 'npm run p2pebt --';
 
 export const COMMAND = commandFor(process.env);
+
+/** A path as a shell takes it. */
+export const typed = (path: string): string =>
+  /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;

@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { COMMAND } from '../adapters/invocation.ts';
+import { COMMAND, typed } from '../adapters/invocation.ts';
 import { createKeyFile } from '../adapters/key-file.ts';
 import { NAME, NAME_HINT } from '../settings/neighbourhood.ts';
 import { UsageError } from './errors.ts';
@@ -47,8 +47,8 @@ export function init(dir: string, { name = machineName(), headMeter = false }: I
     'Next:',
     `  1. Send name and public key to that person; put the complete neighbourhood file at ${at(NEIGHBOURHOOD)}.`,
     `  2. Write the addresses of broker, meter${headMeter ? '' : ', connector and relay board'} into ${at(CONFIGURATION)}.`,
-    `  3. ${COMMAND} check --config ${at(CONFIGURATION)}`,
-    `  4. ${COMMAND} run --config ${at(CONFIGURATION)}`,
+    `  3. ${COMMAND} check --config ${typed(at(CONFIGURATION))}`,
+    `  4. ${COMMAND} run --config ${typed(at(CONFIGURATION))}`,
   ];
 }
 
@@ -62,7 +62,7 @@ function machineName(): string {
 }
 
 function configuration(file: string, name: string, headMeter: boolean): string {
-  const common = `# Configuration of one p2pebt node. Check it with: ${COMMAND} check --config ${file}
+  const common = `# Configuration of one p2pebt node. Check it with: ${COMMAND} check --config ${typed(file)}
 # Paths are relative to this file. The unit of a number ends its name.
 
 node: ${name}                      # as in the neighbourhood file

@@ -127,6 +127,12 @@ describe('init, then check, as an installer would', () => {
     expect(statSync(join(folder, 'deep', 'down')).mode & 0o777).toBe(0o700);
   });
 
+  test('what it says to type can be typed, whatever the folder is called', () => {
+    const said = p2pebt('init', join(folder, "Jo's node"), '--name', 'cp-1').stdout;
+    const [path] = /'.*'$/m.exec(said) as RegExpExecArray;
+    expect(spawnSync('sh', ['-c', `ls ${path}`]).status).toBe(0);
+  });
+
   test('a name that fits no topic is refused before anything is made', () => {
     const { status, stderr } = p2pebt('init', join(folder, 'bad'), '--name', 'my node');
     expect([status, stderr]).toEqual([
