@@ -60,12 +60,12 @@ test('each round once, as it is decided, also the terminated ones; who ends and 
 test('the line in between is of a live controller, with one contact in the singular', () => {
   const now = view({ minute: 4 });
   const one = { ...now, nodes: now.nodes.filter(({ name }) => name === 'maple-2' || name === 'maple-head') };
-  expect(statusLine(one, 60, 120)).toMatch(
+  expect(statusLine(one, 60, 200)).toMatch(
     /^16:04:00 {2}.*, next round in \d+ s, 318\.4 kW at the head meter, 1 contact closed$/,
   );
-  expect(statusLine(now, 60, 120)).toMatch(/, 3 contacts closed$/);
-  const whole = statusLine(now, 60, 120) as string;
+  expect(statusLine(now, 60, 200)).toMatch(/, 3 contacts closed$/);
+  const whole = statusLine(now, 60, 200) as string;
   for (const columns of [whole.length + 1, whole.length, 40])
     expect(statusLine(now, 60, columns)?.length).toBeLessThan(columns); // else it wraps and cannot be drawn over
-  expect(statusLine(view({ minute: 4, ended: 'maple-2' }), 60, 120)).toBeNull(); // whose chain it is has gone
+  expect(statusLine(view({ minute: 4, ended: 'maple-2' }), 60, 200)).toBeNull(); // whose chain it is has gone
 });
