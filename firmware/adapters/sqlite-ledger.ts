@@ -255,6 +255,7 @@ function checkIdentity(db: Database.Database, path: string, wanted: LedgerIdenti
 }
 
 function writer(db: Database.Database, lock: Database.Database, counter: VoteCounter): SqliteLedger {
+  const content = reader(db);
   const insertVote = db.prepare(
     'INSERT INTO vote (kind, first_view, last_view, payload, basis) VALUES (?, ?, ?, ?, ?)',
   );
@@ -293,12 +294,11 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     "DELETE FROM vote WHERE kind <> 'final' AND first_view >= ? AND last_view <= ? AND id < ?",
   );
   const pruneStatements = db.prepare('DELETE FROM statement WHERE id <= ?');
-  const recall = db.prepare<[string], string>('SELECT value FROM fact WHERE key = ?').pluck();
   const remember = db.prepare('INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
 
   const appendVote = ({ kind, from, to, payload, basis }: OwnVote) => {
     if (sameVote.get(kind, from, to, payload)) return;
-    const settled = Number(recall.get(FINAL_VIEW) ?? -1);
+    const settled = Number(content.recall(FINAL_VIEW) ?? -1);
     assert(from > settled, `a ${kind} for views ${from}..${to}, but the block of view ${settled} is final`);
     const other = contradiction.get({ kind, from, to }) as
       | { kind: string; first_view: number; last_view: number }
@@ -312,7 +312,7 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   };
 
   const settleVotes = (view: number) => {
-    if (view <= Number(recall.get(FINAL_VIEW) ?? -1)) return;
+    if (view <= Number(content.recall(FINAL_VIEW) ?? -1)) return;
     remember.run(FINAL_VIEW, String(view));
     pruneVotes.run(view);
   };
@@ -356,8 +356,7 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     if (entries.some(({ kind }) => kind === 'final')) pruneBlocks.run(PRUNED_AT_ONCE);
   });
 
-  const content = reader(db);
-  const whole = counter.value === Number(recall.get(SIGNED) ?? 0);
+  const whole = counter.value === Number(content.recall(SIGNED) ?? 0);
   return {
     ...content,
     load: () => ({ ...content.load(), whole }),

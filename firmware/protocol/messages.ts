@@ -368,6 +368,13 @@ export type OpenNested = (
   allowed: readonly MessageType[],
 ) => Signed;
 
+/** What a question of catch-up and the answers to it have in common, in this order on the wire. */
+const readQuestion = (fields: Fields): Pick<SyncRequest, 'to' | 'height' | 'asked_ms'> => ({
+  to: fields.whole('to', 0, 2 ** 16),
+  height: fields.whole('height', 0, ROUND_MAX),
+  asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+});
+
 function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
   switch (type) {
     case 'ORDER': {
@@ -447,17 +454,13 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
     case 'SYNC_REQ':
       return {
         type,
-        to: fields.whole('to', 0, 2 ** 16),
-        height: fields.whole('height', 0, ROUND_MAX),
-        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        ...readQuestion(fields),
         offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
       };
     case 'STATE':
       return {
         type,
-        to: fields.whole('to', 0, 2 ** 16),
-        height: fields.whole('height', 0, ROUND_MAX),
-        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        ...readQuestion(fields),
         offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
         total: fields.whole('total', 1, CHECKPOINT_MAX_BYTES),
         part: fields.bytesUpTo('part', SYNC_PAGE_BYTES),
@@ -465,9 +468,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
     case 'SYNC_RES':
       return {
         type,
-        to: fields.whole('to', 0, 2 ** 16),
-        height: fields.whole('height', 0, ROUND_MAX),
-        asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
+        ...readQuestion(fields),
         blocks: fields.items('blocks').map((item) => {
           const inner = new Fields(Array.isArray(item) ? item : []);
           const [block] = pairs(new Fields([[inner.items('block')]]), 'block', open, ['PROPOSE']);

@@ -20,6 +20,7 @@ import {
   onVote,
   progress,
   requestSync,
+  tooFar,
 } from './consensus/simplex.ts';
 import { addCertificates, allVotes } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
@@ -43,7 +44,7 @@ import {
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
-import { decidedAt, decisionStart, lastView, leaderOf } from './round.ts';
+import { decidedAt, decisionStart, leaderOf } from './round.ts';
 import { headerOf, tieOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import {
@@ -332,7 +333,7 @@ function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, 
     run = [];
   }
   const votes = page.pending.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
-  const near = votes.filter(({ body }) => body.to <= lastView(state.deciding + 1, 'SCHEDULE'));
+  const near = votes.filter(({ body }) => !tooFar(state, body.to));
   addCertificates(state.votes, near, state.registry.isValidator, state.registry.q);
   state.news = true;
   for (const message of page.pending) onMessage(state, message, out);

@@ -46,6 +46,12 @@ const whole = (max: number, min = 0) => fc.integer({ min, max });
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(hex);
 const register = fc.oneof(whole(2 ** 31 - 1), fc.constant(2 ** 48));
 const list = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 4 });
+const question = {
+  to: whole(2 ** 16),
+  height: whole(2 ** 31 - 1),
+  asked_ms: whole(2 ** 48),
+  offset: whole(2 ** 22),
+};
 const plain = fc.oneof(
   fc
     .record({
@@ -93,17 +99,11 @@ const plain = fc.oneof(
   }),
   fc.record({
     type: fc.constant('SYNC_REQ' as const),
-    to: whole(2 ** 16),
-    height: whole(2 ** 31 - 1),
-    asked_ms: whole(2 ** 48),
-    offset: whole(2 ** 22),
+    ...question,
   }),
   fc.record({
     type: fc.constant('STATE' as const),
-    to: whole(2 ** 16),
-    height: whole(2 ** 31 - 1),
-    asked_ms: whole(2 ** 48),
-    offset: whole(2 ** 22),
+    ...question,
     total: whole(2 ** 22, 1),
     part: fc.uint8Array({ maxLength: 40 }),
   }),

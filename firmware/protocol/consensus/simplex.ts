@@ -65,11 +65,12 @@ function viewStart_ms(state: ProtocolState): number {
   return Math.max(state.viewSince_ms, decisionStart(roundOfView(state.view), state.hours.round_ms) + opens);
 }
 
-const ownSkipped = (state: ProtocolState, view: number): boolean =>
-  state.own.skipped.some(({ from, to }) => from <= view && view <= to);
+/** True when one SKIP of ours covers all of these views. */
+const ownSkipped = (state: ProtocolState, first: number, last = first): boolean =>
+  state.own.skipped.some(({ from, to }) => from <= first && last <= to);
 
 /** Views beyond the next round's are nobody's business yet: a clock is wrong, or a liar fills the memory. */
-const tooFar = (state: ProtocolState, view: number): boolean =>
+export const tooFar = (state: ProtocolState, view: number): boolean =>
   state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE');
 
 /** True when a quorum is known to have voted for this very block. */
@@ -96,7 +97,7 @@ function emitVote(
 export function markOwnVote(state: ProtocolState, from: number, vote: Vote): void {
   if (vote.kind === 'notarize') state.own.notarized.set(from, vote.block);
   else if (vote.kind === 'final') state.own.final.add(from);
-  else if (!state.own.skipped.some((range) => range.from <= from && vote.to <= range.to)) {
+  else if (!ownSkipped(state, from, vote.to)) {
     const wider = state.own.skipped.filter((range) => range.from < from || range.to > vote.to);
     state.own.skipped = [...wider, { from, to: vote.to }];
   }
@@ -121,8 +122,7 @@ function skip(state: ProtocolState, out: Outcome, to: number): void {
   let start = Math.max(from, finalNode.view + 1, firstView(memoryFrom_round, 'SEAL'));
   const finals = [...state.own.final].filter((view) => view >= start && view <= to).sort((a, b) => a - b);
   for (const end of [...finals, to + 1]) {
-    const covered = state.own.skipped.some((range) => range.from <= start && end - 1 <= range.to);
-    if (start < end && !covered) emitVote(state, out, 'skip', start, end - 1, null);
+    if (start < end && !ownSkipped(state, start, end - 1)) emitVote(state, out, 'skip', start, end - 1, null);
     start = end + 1;
   }
 }
