@@ -67,7 +67,7 @@ export function replay(registry: Registry, kept: KeptChain, verify: boolean, pas
     const opened = openBlock(gate, row, verify);
     if (typeof opened === 'string') return wrong(opened);
     if (row.height !== chain.height + 1) return wrong(`it follows block ${chain.height}`);
-    const next = applyBlock(chain, opened, registry, sha256);
+    const next = applyBlock(chain, opened, sha256);
     if (isRefusal(next)) return wrong(`${next.code}, ${next.detail}`);
     uncertified += 1;
     if (row.certificate !== null) {
@@ -131,7 +131,7 @@ function refuseCertificate(
 ): string | null {
   const votes = verifiedVotes(gate, certificate, verify);
   if (typeof votes === 'string') return votes;
-  return isFinalCertificate({ registry }, block, votes) ? null : 'its FINAL votes are not those of a quorum';
+  return isFinalCertificate(registry, block, votes) ? null : 'its FINAL votes are not those of a quorum';
 }
 
 function openBlock(gate: Gate, row: FinalBlock, verify: boolean): Signed<Block> | string {

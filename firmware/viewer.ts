@@ -17,7 +17,7 @@ import type {
 } from './page/view.ts';
 import type { Clock } from './ports.ts';
 import { evaluate } from './protocol/benefit/evaluate.ts';
-import { offset_ms, type ProtocolState } from './protocol/state.ts';
+import { offset_ms, type ProtocolState, registryOf } from './protocol/state.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -104,7 +104,7 @@ function blockRows(
   runtime: Runtime,
 ): BlockView[] {
   const { nodes } = config.neighbourhood;
-  const { q, n } = runtime.state.registry;
+  const { q, n } = registryOf(runtime.state);
   const schedules = new Map(
     chronicle.blocks.filter(({ kind }) => kind === 'SCHEDULE').map((block) => [block.round, block]),
   );

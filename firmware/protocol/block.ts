@@ -6,21 +6,15 @@ import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainState, refusal } from './chain.ts';
 import { checkpointOf } from './checkpoint.ts';
 import type { Block, Signed } from './messages.ts';
-import type { Registry } from './registry.ts';
 import { kindOfView } from './round.ts';
 import { applySchedule } from './schedule.ts';
 import { applySeal } from './seal.ts';
 
 /** Predicate V: the state after the block, or why the block is invalid. A matter of the chain alone. */
-export function applyBlock(
-  chain: ChainState,
-  block: Signed<Block>,
-  registry: Registry,
-  hash: Hash,
-): ChainState | BlockRefusal {
+export function applyBlock(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {
   const { round, view, body } = block;
   if (body.parent !== chain.tip) return refusal('wrong-round', 'not a child of this chain');
-  if (body.checkpoint !== checkpointOf(chain, body.kind, round, registry, hash))
+  if (body.checkpoint !== checkpointOf(chain, body.kind, round, hash))
     return refusal('wrong-checkpoint', 'it does not name the state under it as it should');
   if (body.kind === 'CARRY') {
     const done = kindOfView(view) === 'SEAL' ? chain.sealRound === round : chain.scheduleRound === round;
@@ -29,5 +23,5 @@ export function applyBlock(
   }
   if (body.kind !== kindOfView(view))
     return refusal('wrong-kind', `a ${body.kind} in a view of the ${kindOfView(view)} decision`);
-  return body.kind === 'SEAL' ? applySeal(chain, block, registry, hash) : applySchedule(chain, block, registry, hash);
+  return body.kind === 'SEAL' ? applySeal(chain, block, hash) : applySchedule(chain, block, hash);
 }

@@ -26,6 +26,8 @@ export interface ChainRound extends RoundRecord {
 }
 
 export interface ChainState {
+  /** Who takes part, and by which numbers. */
+  readonly registry: Registry;
   /** Id of the last block; the neighbourhood's hash before the first. */
   readonly tip: string;
   readonly height: number;
@@ -49,6 +51,7 @@ export interface ChainState {
 }
 
 export const genesisState = (registry: Registry): ChainState => ({
+  registry,
   tip: registry.genesis,
   height: 0,
   sealRound: -1,

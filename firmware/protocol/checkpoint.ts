@@ -7,7 +7,7 @@ import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
 import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
-import type { Registry } from './registry.ts';
+import { type Member, type Membership, type Registry, registryWith } from './registry.ts';
 import { dayOf } from './round.ts';
 import type { Allocation, Registers } from './settlement.ts';
 
@@ -27,10 +27,15 @@ const plain = <T extends Canonical>(): Codec<T> => ({ write: (value) => value, r
 const whole = plain<number>();
 const flag: Codec<boolean> = { write: (value) => (value ? 1 : 0), read: (value) => value === 1 };
 const id: Codec<string> = { write: fromHex, read: (value) => toHex(value as Uint8Array) };
-const absent: Codec<number | undefined> = {
-  write: (value) => value ?? null,
-  read: (value) => (value === null ? undefined : (value as number)),
-};
+const word = <T extends string>(words: readonly T[]): Codec<T> => ({
+  write: (value) => words.indexOf(value),
+  read: (value) => words[value as number],
+});
+const text = plain<string>();
+const orAbsent = <T>(codec: Codec<T>): Codec<T | undefined> => ({
+  write: (value) => (value === undefined ? null : codec.write(value)),
+  read: (value) => (value === null ? undefined : codec.read(value)),
+});
 const maybe = <T>({ write, read }: Codec<T>): Codec<T | null> => ({
   write: (value) => (value === null ? null : write(value)),
   read: (value) => (value === null ? null : read(value)),
@@ -60,19 +65,43 @@ const ROUND = row<ChainRound>({
   placed_W: whole,
   committed: flag,
   scheduled_W: whole,
-  theta_W: absent,
-  load_W: absent,
+  theta_W: orAbsent(whole),
+  load_W: orAbsent(whole),
 });
 
-const stateCodec = (registry: Registry, hash: Hash): Codec<Resting> => {
+const MEMBER = row<Member>({
+  name: text,
+  publicKey: id,
+  role: word(['charge-point', 'head-meter', 'registrar']),
+  operator: orAbsent(text),
+  connector: orAbsent(
+    row<NonNullable<Member['connector']>>({
+      kind: word(['slow', 'fast', 'rapid']),
+      charge_W: whole,
+      discharge_W: whole,
+    }),
+  ),
+  safeShare_W: whole,
+  keyFrom_epoch: whole,
+  standing: word(['in', 'struck', 'left']),
+});
+const MEMBERSHIP = row<Membership>({ epoch: whole, changes: whole, members: list(MEMBER) });
+
+/** `origin`: any registry of the neighbourhood, for what no change of its members changes. */
+const stateCodec = (origin: Registry, hash: Hash): Codec<Resting> => {
+  const registry: Codec<Registry> = {
+    write: MEMBERSHIP.write,
+    read: (value) => registryWith(origin, MEMBERSHIP.read(value), hash),
+  };
   const order: Codec<Signed<Order>> = {
     write: ({ payload, signature }) => [payload, signature],
     read(pair) {
       const [payload, signature] = pair as [Uint8Array, Uint8Array];
-      return signed(readPayload(payload, registry.tag, refuseNested), payload, signature, hash) as Signed<Order>;
+      return signed(readPayload(payload, origin.tag, refuseNested), payload, signature, hash) as Signed<Order>;
     },
   };
   return row<Resting>({
+    registry,
     tip: id,
     height: whole,
     sealRound: whole,
@@ -91,35 +120,29 @@ const refuseNested = (): never => {
   throw new Error('an order holds no messages');
 };
 
-export const encodeState = (chain: ChainState, registry: Registry, hash: Hash): Uint8Array =>
-  encode(stateCodec(registry, hash).write(chain));
+export const encodeState = (chain: ChainState, hash: Hash): Uint8Array =>
+  encode(stateCodec(chain.registry, hash).write(chain));
 
 const DOMAIN = new TextEncoder().encode('P2PEBT/1 checkpoint');
 const hashOf = (state: Uint8Array, hash: Hash): string => toHex(hash(concat(DOMAIN, state)));
 
 /** The hash that a block of this kind and round names on this chain; empty unless it is the SEAL that opens a day. */
-export function checkpointOf(
-  chain: ChainState,
-  kind: Block['kind'],
-  round: number,
-  registry: Registry,
-  hash: Hash,
-): string {
-  const { roundTime_s } = registry.neighbourhood;
+export function checkpointOf(chain: ChainState, kind: Block['kind'], round: number, hash: Hash): string {
+  const { roundTime_s } = chain.registry.neighbourhood;
   const opens =
     kind === 'SEAL' && chain.sealRound >= 0 && dayOf(round, roundTime_s) > dayOf(chain.sealRound, roundTime_s);
-  return opens ? hashOf(encodeState(chain, registry, hash), hash) : '';
+  return opens ? hashOf(encodeState(chain, hash), hash) : '';
 }
 
 /** The state in the bytes of a checkpoint, if they are those that this block names; what proves the block, proves them. */
 export function openCheckpoint(
   state: Uint8Array,
   block: Signed<Block>,
-  registry: Registry,
+  origin: Registry,
   hash: Hash,
 ): ChainState | BlockRefusal {
   if (block.body.checkpoint !== hashOf(state, hash))
     return refusal('wrong-checkpoint', 'the block names another state than that of the checkpoint');
-  const chain = stateCodec(registry, hash).read(decode(state));
+  const chain = stateCodec(origin, hash).read(decode(state));
   return { ...chain, instance: null, settled: [] };
 }

@@ -8,8 +8,13 @@ export interface RegisteredNode {
   readonly name: string;
   /** ed25519 public key, 32 bytes, hexadecimal. */
   readonly publicKey: string;
-  /** A charge point votes and trades; the head meter signs SITE readings and follows the chain. */
-  readonly role: 'charge-point' | 'head-meter';
+  /**
+   * A charge point votes and trades; the head meter signs SITE readings and follows the chain; the registrar, where there
+   * is one, signs who joins and who leaves, and nothing else.
+   */
+  readonly role: 'charge-point' | 'head-meter' | 'registrar';
+  /** Who runs it, where one runs several: limits their seats. */
+  readonly operator?: string;
   /** Absent at the head meter. Ratings of the connector, AC side. */
   readonly connector?: { readonly kind: ConnectorKind; readonly charge_W: number; readonly discharge_W: number };
   /** F_i: what this node may draw without any agreement (protocol README, physical safety). 0 at the head meter. */

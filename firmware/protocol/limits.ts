@@ -8,6 +8,10 @@ export const VIEWS_PER_ROUND = SEAL_VIEWS + SCHEDULE_VIEWS;
 /** Live orders of one charge point: bounds the solver's and the auditor's work (protocol.md C27). */
 export const ORDERS_PER_NODE = 4;
 
+/** Byzantine agreement survives one fault with four voters, and nothing with fewer. */
+export const SEATS_LEAST = 4;
+/** Voters at most: a quorum of votes is 67 signatures, and every node checks them all (protocol.md 2.12). */
+export const SEATS_MOST = 100;
 /** A charge point of 1 MW is beyond every connector of today; keeps every power in 32 bits. */
 export const POWER_MAX_W = 1_000_000;
 

@@ -17,20 +17,15 @@ export type OrderRefusal =
 
 /** Why no chain of this neighbourhood could take it: such an order must not take the place of another in a pool. */
 export function refuseForever({ sender, body }: Signed<Order>, registry: Registry): OrderRefusal | null {
-  const node = registry.neighbourhood.nodes[sender];
-  if (node?.connector === undefined) return 'not-a-charge-point';
+  const node = registry.members[sender];
+  if (node?.connector === undefined || !registry.mayTrade[sender]) return 'not-a-charge-point';
   const rating_W = body.side === 'buy' ? node.connector.charge_W : node.connector.discharge_W;
   if (body.power_W > rating_W) return 'over-rating';
   return body.maxWait_rounds > registry.neighbourhood.maxWait_rounds ? 'waits-too-long' : null;
 }
 
-export function refuseOrder(
-  order: Signed<Order>,
-  round: number,
-  chain: ChainState,
-  registry: Registry,
-): OrderRefusal | null {
-  const never = refuseForever(order, registry);
+export function refuseOrder(order: Signed<Order>, round: number, chain: ChainState): OrderRefusal | null {
+  const never = refuseForever(order, chain.registry);
   if (never !== null) return never;
   if (order.round !== round) return 'other-round';
   const own = chain.pending.filter((entry) => entry.order.sender === order.sender);

@@ -11,7 +11,6 @@ import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from '
 import { concat, encode, fromHex, toHex } from './codec.ts';
 import { METER_ROUNDS_BACK } from './limits.ts';
 import type { Block, Header, Signed } from './messages.ts';
-import type { Registry } from './registry.ts';
 import type { Allocation } from './settlement.ts';
 
 /** A header that was recomputed and found true. */
@@ -32,12 +31,7 @@ export const headerOf = (seal: string, plan: PlanAhead, benefit: Benefit): Heade
 });
 
 /** Predicate V for a header (paper step 3, "audit"): is the plan allowed, and is it worth what it says? */
-export function auditHeader(
-  chain: ChainState,
-  header: Signed<Header>,
-  registry: Registry,
-  hash: Hash,
-): AuditedHeader | BlockRefusal {
+export function auditHeader(chain: ChainState, header: Signed<Header>, hash: Hash): AuditedHeader | BlockRefusal {
   if (chain.instance === null || header.body.seal !== chain.seal || header.round !== chain.sealRound) {
     return refusal('wrong-seal', 'it answers another SEAL');
   }
@@ -54,7 +48,7 @@ export function auditHeader(
   ) {
     return refusal('wrong-benefit', `lambda ${lambda} claimed, ${benefit.lambda} recomputed`);
   }
-  const tie = tieOf(chain, registry.publicKeys[header.sender], hash);
+  const tie = tieOf(chain, chain.registry.publicKeys[header.sender], hash);
   const { slopes } = benefit;
   return { header, benefit, candidate: { pfInt, slopes, welfare: 0n, operations, tie } };
 }
@@ -75,19 +69,14 @@ export const scheduleBlock = (parent: string, header: Signed<Header>): Block => 
 });
 
 /** The state after a SCHEDULE, or why it is invalid on this chain (predicate V). */
-export function applySchedule(
-  chain: ChainState,
-  block: Signed<Block>,
-  registry: Registry,
-  hash: Hash,
-): ChainState | BlockRefusal {
+export function applySchedule(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {
   const { round } = block;
   if (chain.instance === null || round !== chain.sealRound)
     return refusal('wrong-round', `no SEAL of round ${round} before it`);
   if (chain.scheduleRound >= round) return refusal('wrong-round', `round ${round} has its SCHEDULE`);
   const [header, ...more] = block.body.carried;
   if (header?.body.type !== 'HEADER' || more.length > 0) return refusal('wrong-kind', 'a SCHEDULE carries one HEADER');
-  const audited = auditHeader(chain, header as Signed<Header>, registry, hash);
+  const audited = auditHeader(chain, header as Signed<Header>, hash);
   if ('code' in audited) return audited;
 
   const served = new Map(
@@ -103,8 +92,8 @@ export function applySchedule(
         round,
         node: entry.order.sender,
         order: entry.order.id,
-        ordered_W: siteEffect_W(registry.neighbourhood, side, entry.order.body.power_W),
-        allocated_W: siteEffect_W(registry.neighbourhood, side, power_W),
+        ordered_W: siteEffect_W(chain.registry.neighbourhood, side, entry.order.body.power_W),
+        allocated_W: siteEffect_W(chain.registry.neighbourhood, side, power_W),
       });
     }
     if (power_W < entry.remaining_W) pending.push({ ...entry, remaining_W: entry.remaining_W - power_W });

@@ -11,7 +11,6 @@ import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_MAX_W, SITE
 import type { Block, MeterStatement, Order, Signed, Site } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
-import type { Registry } from './registry.ts';
 import { meteredEnergy_J, type Registers, settle } from './settlement.ts';
 
 interface Carried {
@@ -34,11 +33,10 @@ function canonical({ orders, site, meters }: Carried): Block['carried'] {
 function refuseMeter(
   statement: Signed<MeterStatement>,
   round: number,
-  registers: readonly (Registers | null)[],
-  registry: Registry,
+  { registers, registry }: Pick<ChainState, 'registers' | 'registry'>,
 ): string | null {
   const known = registers[statement.sender];
-  if (!registry.isValidator[statement.sender]) return 'not of a charge point';
+  if (registry.members[statement.sender].role !== 'charge-point') return 'not of a charge point';
   if (statement.round > round - 2) return 'of a round that is not over';
   if (statement.round < round - METER_ROUNDS_BACK) return 'too old';
   if (known && statement.round <= known.round) return 'of a round settled before';
@@ -46,11 +44,12 @@ function refuseMeter(
 }
 
 /** The statements of the pool that a SEAL of this round on this chain can carry. */
-export function sealable(pool: Pool, chain: ChainState, round: number, registry: Registry): Carried {
+export function sealable(pool: Pool, chain: ChainState, round: number): Carried {
+  const { registry } = chain;
   const orders: Signed<Order>[] = [];
   const pending = survivors(chain, round);
   for (const order of [...pool.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    if (refuseOrder(order, round, { ...chain, pending }, registry) !== null) continue;
+    if (refuseOrder(order, round, { ...chain, pending }) !== null) continue;
     orders.push(order);
     pending.push(entryOf(order));
   }
@@ -58,11 +57,11 @@ export function sealable(pool: Pool, chain: ChainState, round: number, registry:
   const meters: Signed<MeterStatement>[] = [];
   const registers = [...chain.registers];
   for (const statement of [...pool.meters.values()].sort((a, b) => a.round - b.round || a.sender - b.sender)) {
-    if (refuseMeter(statement, round, registers, registry) !== null) continue;
+    if (refuseMeter(statement, round, { registry, registers }) !== null) continue;
     registers[statement.sender] = registersOf(statement);
     meters.push(statement);
   }
-  return { orders, site: site !== null && refuseSite(site, round, chain, registry) === null ? site : null, meters };
+  return { orders, site: site !== null && refuseSite(site, round, chain) === null ? site : null, meters };
 }
 
 export const sealBlock = (parent: string, carried: Carried, checkpoint: string): Block => ({
@@ -85,8 +84,8 @@ const survivors = (chain: ChainState, round: number): PendingEntry[] =>
   chain.pending.filter(({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS);
 
 /** Registers that have not moved for a whole round are those of a meter that hangs: no reading at all (M13). */
-function refuseSite(site: Signed<Site>, round: number, chain: ChainState, registry: Registry): string | null {
-  if (site.sender !== registry.headMeter) return 'not of the head meter';
+function refuseSite(site: Signed<Site>, round: number, chain: ChainState): string | null {
+  if (site.sender !== chain.registry.headMeter) return 'not of the head meter';
   if (site.round !== round) return `of round ${site.round}`;
   const { imported_Wh, exported_Wh } = site.body;
   const stands = chain.site?.imported_Wh === imported_Wh && chain.site.exported_Wh === exported_Wh;
@@ -98,13 +97,9 @@ export const lacksSite = (chain: ChainState, round: number, site: Signed<Site> |
   site === null && (chain.site === null || round - chain.site.round > SITE_ROUNDS_MISSING);
 
 /** The state after a SEAL, or why it is invalid on this chain (predicate V). */
-export function applySeal(
-  chain: ChainState,
-  block: Signed<Block>,
-  registry: Registry,
-  hash: Hash,
-): ChainState | BlockRefusal {
+export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {
   const { round } = block;
+  const { registry } = chain;
   const { neighbourhood } = registry;
   if (round <= chain.sealRound)
     return refusal('wrong-round', `round ${round} after a SEAL of round ${chain.sealRound}`);
@@ -119,7 +114,7 @@ export function applySeal(
 
   const pending: PendingEntry[] = survivors(chain, round).map((entry) => ({ ...entry, age: entry.age + 1 }));
   for (const order of orders) {
-    const why = refuseOrder(order, round, { ...chain, pending }, registry);
+    const why = refuseOrder(order, round, { ...chain, pending });
     if (why !== null) return refusal('bad-order', `order ${order.id.slice(0, 8)} of node ${order.sender}: ${why}`);
     pending.push(entryOf(order));
   }
@@ -129,7 +124,7 @@ export function applySeal(
   const metered = new Map<string, number>();
   for (const statement of meters) {
     const before = registers[statement.sender];
-    const why = refuseMeter(statement, round, registers, registry);
+    const why = refuseMeter(statement, round, { registry, registers });
     if (why !== null)
       return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
     settled.push(...settle(statement, before, chain.allocations, neighbourhood.roundTime_s));
@@ -141,14 +136,14 @@ export function applySeal(
   }
   const site = sites[0] ?? null;
   if (site !== null) {
-    const why = refuseSite(site, round, chain, registry);
+    const why = refuseSite(site, round, chain);
     if (why !== null) return refusal('bad-site', why);
   } else if (lacksSite(chain, round, null)) {
     return refusal('site-missing', 'the head meter has been silent for too long');
   }
 
-  const rounds = grownRounds(chain, round, orders, registry);
-  if (site !== null && chain.site !== null) meterRounds(rounds, chain, site, metered, registry);
+  const rounds = grownRounds(chain, round, orders);
+  if (site !== null && chain.site !== null) meterRounds(rounds, chain, site, metered);
   const seed = fromHex(chain.schedule);
   const ranked = pending
     .map((entry) => ({ entry, rank: toHex(hash(concat(seed, fromHex(entry.order.id)))) }))
@@ -184,7 +179,7 @@ export function applySeal(
       divisible: order.body.divisible,
       minimum_W: Math.min(order.body.minimum_W, remaining_W),
     })),
-    directions: directionsOf(chain, round - 1, registry),
+    directions: directionsOf(chain, round - 1),
     loadProfile_W: neighbourhood.loadProfile_W,
   });
   return {
@@ -206,13 +201,9 @@ export function applySeal(
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** The rounds up to this one; those that were never sealed are there too, without orders. */
-function grownRounds(
-  chain: ChainState,
-  round: number,
-  orders: readonly Signed<Order>[],
-  registry: Registry,
-): ChainRound[] {
-  const keep = (HISTORY_DAYS + 1) * Math.floor(86_400 / registry.neighbourhood.roundTime_s);
+function grownRounds(chain: ChainState, round: number, orders: readonly Signed<Order>[]): ChainRound[] {
+  const { neighbourhood } = chain.registry;
+  const keep = (HISTORY_DAYS + 1) * Math.floor(86_400 / neighbourhood.roundTime_s);
   const rounds = chain.rounds.filter((record) => record.round > round - keep);
   const from = Math.max(rounds.length > 0 ? rounds[rounds.length - 1].round + 1 : round - 1, round - keep + 1);
   for (let r = from; r <= round; r++) {
@@ -221,7 +212,7 @@ function grownRounds(
       round: r,
       buy_W: sum(placed.filter((o) => o.body.side === 'buy').map((o) => o.body.power_W)),
       sell_W: sum(placed.filter((o) => o.body.side === 'sell').map((o) => o.body.power_W)),
-      placed_W: sum(placed.map((o) => siteEffect_W(registry.neighbourhood, o.body.side, o.body.power_W))),
+      placed_W: sum(placed.map((o) => siteEffect_W(neighbourhood, o.body.side, o.body.power_W))),
       committed: false,
       scheduled_W: 0,
     });
@@ -238,10 +229,9 @@ function meterRounds(
   chain: ChainState,
   site: Signed<Site>,
   metered: ReadonlyMap<string, number>,
-  registry: Registry,
 ): void {
   const before = chain.site as Registers;
-  const { roundTime_s } = registry.neighbourhood;
+  const { roundTime_s } = chain.registry.neighbourhood;
   const energy_Wh = site.body.imported_Wh - before.imported_Wh - (site.body.exported_Wh - before.exported_Wh);
   // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
   const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * (site.round - before.round)));
@@ -250,8 +240,7 @@ function meterRounds(
   rounds.forEach((record, i) => {
     if (record.round < before.round - 1 || record.round > site.round - 2) return;
     let vehicles_J = 0;
-    registry.isValidator.forEach((isChargePoint, node) => {
-      if (!isChargePoint) return;
+    chain.registry.publicKeys.forEach((_, node) => {
       vehicles_J += metered.get(`${record.round}/${node}`) ?? allocated_W(chain, record.round, node) * roundTime_s;
     });
     rounds[i] = { ...record, theta_W, load_W: theta_W - Math.floor(vehicles_J / roundTime_s) };
@@ -272,8 +261,8 @@ function withPresent(rounds: readonly ChainRound[], round: number, site: Signed<
     );
 }
 
-function directionsOf(chain: ChainState, round: number, registry: Registry): Direction[] {
-  const directions: Direction[] = registry.isValidator.map(() => 'idle');
+function directionsOf(chain: ChainState, round: number): Direction[] {
+  const directions: Direction[] = chain.registry.publicKeys.map(() => 'idle');
   for (const a of chain.allocations) {
     if (a.round === round) directions[a.node] = a.allocated_W >= 0 ? 'charge' : 'discharge';
   }

@@ -53,7 +53,6 @@ export interface AuthorRecord {
 }
 
 export interface ProtocolState {
-  readonly registry: Registry;
   readonly hours: Hours;
   readonly hash: Hash;
   readonly audit: Audit;
@@ -202,6 +201,10 @@ export const rootOf = (state: ChainState): BlockNode => ({
   final: true,
 });
 
+/** Who takes part, as far as this node has seen it agreed. */
+export const registryOf = (state: Readonly<Pick<ProtocolState, 'finalNode'>>): Registry =>
+  state.finalNode.state.registry;
+
 export function makeState(
   registry: Registry,
   self: number,
@@ -210,7 +213,6 @@ export function makeState(
 ): ProtocolState {
   const root = rootOf(genesisState(registry));
   return {
-    registry,
     hours: hours(registry.neighbourhood.roundTime_s),
     hash,
     audit,

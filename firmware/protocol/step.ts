@@ -44,6 +44,7 @@ import {
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
+import type { Registry } from './registry.ts';
 import { decidedAt, decisionStart, leaderOf } from './round.ts';
 import { headerOf, tieOf } from './schedule.ts';
 import { sealable } from './seal.ts';
@@ -54,6 +55,7 @@ import {
   type Outcome,
   offset_ms,
   type ProtocolState,
+  registryOf,
   rootOf,
 } from './state.ts';
 
@@ -102,7 +104,7 @@ export function step(state: ProtocolState, input: Input): Outcome {
 /** Persists a statement of this node and sends it. */
 function say(state: ProtocolState, out: Outcome, round: number, body: Body): Unsigned {
   const message: Unsigned = { epoch: 0, round, view: 0, sender: state.self, body };
-  const payload = payloadOf(message, state.registry.tag);
+  const payload = payloadOf(message, registryOf(state).tag);
   out.persist.push({ kind: 'statement', statement: { round, kind: body.type, payload } });
   out.send.push(message);
   return message;
@@ -135,14 +137,14 @@ function beginRound(state: ProtocolState, round: number, out: Outcome): void {
   state.acted = false;
   prune(state.pool, round);
   // A statement that no final block carries may have reached nobody (a broker that died, a peer that was away).
-  const { meters } = sealable(state.pool, state.finalNode.state, round, state.registry);
+  const { meters } = sealable(state.pool, state.finalNode.state, round);
   out.relay.push(...meters.filter(({ sender }) => sender === state.self));
   note(state, out, 'round-begins', `round ${round} is being decided`);
 }
 
 /** What must not be left out of the SEAL from now on. */
 function heldNow(state: ProtocolState): string[] {
-  const { orders, site, meters } = sealable(state.pool, state.finalNode.state, state.deciding, state.registry);
+  const { orders, site, meters } = sealable(state.pool, state.finalNode.state, state.deciding);
   return [...orders, ...meters, ...(site ? [site] : [])].map((message) => message.id);
 }
 
@@ -170,8 +172,8 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
     sender: state.self,
     body: headerOf(seal, plan, evaluate(tip.state.instance, plan)),
   };
-  const unsent = signed(header, payloadOf(header, state.registry.tag), new Uint8Array(64), state.hash);
-  const audited = state.audit.auditHeader(tip.state, unsent, state.registry, state.hash);
+  const unsent = signed(header, payloadOf(header, registryOf(state).tag), new Uint8Array(64), state.hash);
+  const audited = state.audit.auditHeader(tip.state, unsent, state.hash);
   if ('code' in audited) return note(state, out, 'refused-header', `own solution: ${audited.code}, ${audited.detail}`);
   // Delay rank: whoever would win a tie speaks first, and the rest, no better, stay silent (protocol README).
   const turn = tieRank(state, tip);
@@ -185,7 +187,7 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
 
 /** How many nodes come before this one in the tie hash of the round. */
 function tieRank(state: ProtocolState, tip: BlockNode): number {
-  const ties = state.registry.publicKeys.map((key) => tieOf(tip.state, key, state.hash));
+  const ties = registryOf(state).publicKeys.map((key) => tieOf(tip.state, key, state.hash));
   return ties.filter((tie) => tie < ties[state.self]).length;
 }
 
@@ -226,10 +228,10 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
   switch (body.type) {
     case 'ORDER':
       if (message.sender === state.self) state.orderedRound = Math.max(state.orderedRound, message.round);
-      addOrder(state.pool, message as Signed<Order>, state.deciding, state.registry);
+      addOrder(state.pool, message as Signed<Order>, state.deciding, registryOf(state));
       break;
     case 'SITE':
-      if (message.sender === state.registry.headMeter) {
+      if (message.sender === registryOf(state).headMeter) {
         accuse(state, state.pool.sites.get(message.round) ?? message, message);
         addSite(state.pool, message as Signed<Site>, state.deciding);
       }
@@ -270,7 +272,7 @@ function onEvidence(state: ProtocolState, evidence: Signed<Evidence>, out: Outco
   if (offence === null || state.evidence.has(first.sender)) return;
   state.evidence.set(first.sender, evidence);
   out.evidence.push(evidence);
-  const { name } = state.registry.neighbourhood.nodes[first.sender];
+  const { name } = registryOf(state).neighbourhood.nodes[first.sender];
   note(state, out, 'evidence', `${name} has signed ${offence} (round ${first.round})`);
 }
 
@@ -292,7 +294,7 @@ function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): v
     return;
   }
   if (state.authors.size >= HEADERS_PER_ROUND) return;
-  const audited = state.audit.auditHeader(node.state, header, state.registry, state.hash);
+  const audited = state.audit.auditHeader(node.state, header, state.hash);
   const refused = 'code' in audited;
   state.authors.set(header.sender, { header, audited: refused ? null : audited, double: false });
   if (refused)
@@ -334,7 +336,7 @@ function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, 
   }
   const votes = page.pending.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
   const near = votes.filter(({ body }) => !tooFar(state, body.to));
-  addCertificates(state.votes, near, state.registry.isValidator, state.registry.q);
+  addCertificates(state.votes, near, registryOf(state).isValidator, registryOf(state).q);
   state.news = true;
   for (const message of page.pending) onMessage(state, message, out);
   if (page.blocks.length > 0) {
@@ -351,14 +353,14 @@ function adoptRun(
   out: Outcome,
 ): boolean {
   const last = run[run.length - 1];
-  if (!isFinalCertificate(state, last, votes)) return false;
+  if (!isFinalCertificate(registryOf(state), last, votes)) return false;
   const adopted: BlockNode[] = [];
   let parent = baseOf(state, run);
   if (parent === null) return false;
   for (const block of run) {
     const { view } = block;
-    if (view <= parent.view || leaderOf(state.registry, view) !== block.sender) return false;
-    const next = state.audit.applyBlock(parent.state, block, state.registry, state.hash);
+    if (view <= parent.view || leaderOf(registryOf(state), view) !== block.sender) return false;
+    const next = state.audit.applyBlock(parent.state, block, state.hash);
     if (isRefusal(next)) return false;
     const node: BlockNode = { block, view, parent, state: next, notarized: false, final: false };
     adopted.push(state.nodes.get(block.id) ?? node);
@@ -372,11 +374,10 @@ function adoptRun(
 
 /** FINAL votes of a quorum of different voters for exactly this block. */
 export function isFinalCertificate(
-  state: Pick<ProtocolState, 'registry'>,
+  { isValidator, q }: Registry,
   block: Signed<Block>,
   votes: readonly Signed<Vote>[],
 ): boolean {
-  const { isValidator, q } = state.registry;
   const voters = new Set<number>();
   for (const { sender, view, body } of votes) {
     if (body.type !== 'VOTE' || body.kind !== 'final' || body.block !== block.id || view !== block.view) return false;
@@ -404,13 +405,13 @@ export function restore(
   if (checkpoint !== null) {
     const [first] = blocks; // made durable together with the checkpoint that it names
     if (first === undefined) throw new Error('the ledger has a checkpoint without the block that names it');
-    const chain = openCheckpoint(checkpoint, first, state.registry, state.hash);
+    const chain = openCheckpoint(checkpoint, first, registryOf(state), state.hash);
     if (isRefusal(chain)) throw new Error(`the checkpoint of the ledger: ${chain.detail}`);
     state.finalNode = rootOf(chain);
   }
   for (const [index, block] of blocks.entries()) {
     const before = state.finalNode.state;
-    const next = state.audit.applyBlock(before, block, state.registry, state.hash);
+    const next = state.audit.applyBlock(before, block, state.hash);
     if (isRefusal(next)) throw new Error(`block ${before.height + 1} of the ledger: ${next.code}, ${next.detail}`);
     state.finalNode = { block, view: block.view, parent: null, state: next, notarized: true, final: true };
     state.nodes = new Map([[block.id, state.finalNode]]);
@@ -427,7 +428,7 @@ export function hasOpenOrder(state: ProtocolState): boolean {
     (order) =>
       order.sender === state.self &&
       order.round === state.deciding &&
-      refuseOrder(order, state.deciding, state.finalNode.state, state.registry) === null,
+      refuseOrder(order, state.deciding, state.finalNode.state) === null,
   );
   return open || (sealRound >= 0 && pending.some(({ order }) => order.sender === state.self));
 }

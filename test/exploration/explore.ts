@@ -24,7 +24,7 @@
 import type { Block, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { firstView, leaderOf, roundOfView } from '../../firmware/protocol/round.ts';
 import { scheduleBlock } from '../../firmware/protocol/schedule.ts';
-import type { ProtocolState } from '../../firmware/protocol/state.ts';
+import { type ProtocolState, registryOf } from '../../firmware/protocol/state.ts';
 import { type Invariant, Violation } from '../simulation/checkers.ts';
 import { type Core, device } from '../simulation/core.ts';
 import { type Random, randomStream } from '../simulation/random.ts';
@@ -231,7 +231,7 @@ class System {
     votes: { readonly heard: readonly Signed<Vote>[]; readonly own: readonly Signed<Vote>[] },
   ): Action[] {
     const actions: Action[] = [];
-    const { q } = own.registry;
+    const { q } = registryOf(own);
     const offer = (says: (vote: Signed<Vote>) => boolean, lie: Signed<Vote>, about: readonly Signed[]): void => {
       const heard = votes.heard.filter(says);
       const voters = new Set([...heard, ...votes.own.filter(says)].map(({ sender }) => sender)).size;

@@ -11,7 +11,7 @@
 import type { Signed, Vote } from '../../firmware/protocol/messages.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { decisionStart, kindOfView, roundOfView } from '../../firmware/protocol/round.ts';
-import { offset_ms, type ProtocolState } from '../../firmware/protocol/state.ts';
+import { offset_ms, type ProtocolState, registryOf } from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { Violation } from '../simulation/checkers.ts';
 import type { Core } from '../simulation/core.ts';
@@ -109,7 +109,7 @@ export class LocalStates {
       this.steps += 1;
       const outcome = this.core.step(now.state, next);
       for (const unsigned of outcome.send) {
-        const message = sign(unsigned, now.state.registry);
+        const message = sign(unsigned, registryOf(now.state));
         if (message.body.type !== 'PROPOSE' && message.body.type !== 'VOTE') continue; // SYNC: lost on the way
         queue.push({ kind: 'message', message });
         now = this.sends(now, message);
@@ -145,7 +145,8 @@ export class LocalStates {
 
   /** The vote book: certificates, what the liar has said here (its first word counts), and how many skipped a view. */
   private votes(state: ProtocolState): string {
-    const { votes, registry } = state;
+    const { votes } = state;
+    const { q } = registryOf(state);
     const parts: string[] = [];
     for (const kind of ['notarize', 'final'] as const) {
       for (const [view, voters] of votes[kind]) {
@@ -155,13 +156,13 @@ export class LocalStates {
           counts.set(body.block, (counts.get(body.block) ?? 0) + 1);
         }
         parts.push(`${kind} ${view} ${voters.get(this.liar)?.body.block}`);
-        for (const [block, count] of counts) if (count >= registry.q) parts.push(`${kind} ${view} ${block}`);
+        for (const [block, count] of counts) if (count >= q) parts.push(`${kind} ${view} ${block}`);
       }
     }
     for (const [voter, ranges] of votes.skip)
       if (this.exact) for (const { view, body } of ranges) parts.push(`skip ${voter} ${view} ${body.to}`);
     for (let view = this.views.first; view <= this.views.last; view++)
-      parts.push(`skip ${view} ${Math.min(skips(state, view), registry.q)}`);
+      parts.push(`skip ${view} ${Math.min(skips(state, view), q)}`);
     return parts.sort().join();
   }
 }
@@ -218,4 +219,4 @@ function noContradiction({ self }: ProtocolState, sent: readonly Signed[]): void
 }
 
 export const leads = (state: ProtocolState, leaderOf: (registry: Registry, view: number) => number): boolean =>
-  leaderOf(state.registry, state.view) === state.self;
+  leaderOf(registryOf(state), state.view) === state.self;

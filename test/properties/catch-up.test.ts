@@ -57,7 +57,7 @@ test('property: from a checkpoint or from the first block, the same state and th
       const whole = started(chain, past, null);
       const futures = [future(chain, whole, after)];
       for (const at of named(past)) {
-        const bytes = encodeState(past[at].before, chain.registry, sha256);
+        const bytes = encodeState(past[at].before, sha256);
         const taken = started(chain, past.slice(at), bytes);
         expect(taken.finalNode.state).toEqual(started(chain, past, null).finalNode.state);
         futures.push(future(chain, taken, after));
@@ -88,7 +88,7 @@ describe('a newcomer, far behind', () => {
   const blocks = chain.rounds(40);
   const at = named(blocks).at(-1)!;
   const { before, block: dawn } = blocks[at];
-  const bytesOf = (state: ChainState): Uint8Array => Uint8Array.from(encodeState(state, registry, sha256));
+  const bytesOf = (state: ChainState): Uint8Array => Uint8Array.from(encodeState(state, sha256));
   /** Somebody's registers a little higher. */
   const bent = (state: ChainState): ChainState => ({
     ...state,
@@ -135,7 +135,7 @@ describe('a newcomer, far behind', () => {
 
   /** A day's first SEAL of a liar's own, with its own vote, which names a state as it should. */
   const bred = (state: ChainState): Answer => {
-    const checkpoint = checkpointOf(state, 'SEAL', dawn.round, registry, sha256);
+    const checkpoint = checkpointOf(state, 'SEAL', dawn.round, sha256);
     const block = chain.sign(dawn.sender, { ...dawn.body, checkpoint }, { round: dawn.round, view: dawn.view });
     const vote = { type: 'VOTE', kind: 'final', to: dawn.view, block: block.id } as const;
     const votes = [chain.sign(dawn.sender, vote, { round: dawn.round, view: dawn.view })];
@@ -150,7 +150,11 @@ describe('a newcomer, far behind', () => {
     replace: 'if (!hashOf)',
   };
   const AUDIT = { file: 'block.ts', find: 'if (body.checkpoint !== checkpointOf(', replace: "if ('' > checkpointOf(" };
-  const QUORUM = { file: 'step.ts', find: 'if (!isFinalCertificate(state, last, votes)) return false;', replace: '' };
+  const QUORUM = {
+    file: 'step.ts',
+    find: 'if (!isFinalCertificate(registryOf(state), last, votes)) return false;',
+    replace: '',
+  };
   const ASKED = { file: 'consensus/catch-up.ts', find: 'body.asked_ms !== state.asked.get(sender) || ', replace: '' };
   const WHOLE = {
     file: 'consensus/catch-up.ts',

@@ -20,7 +20,7 @@ import type {
 import { kindOfView, lastView, leaderOf, roundOfView } from '../../firmware/protocol/round.ts';
 import { headerOf } from '../../firmware/protocol/schedule.ts';
 import { sealable, sealBlock } from '../../firmware/protocol/seal.ts';
-import { offset_ms, type ProtocolState } from '../../firmware/protocol/state.ts';
+import { offset_ms, type ProtocolState, registryOf } from '../../firmware/protocol/state.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import type { Random } from './random.ts';
 
@@ -116,12 +116,12 @@ export function makeLiar(
   const forged = (state: ProtocolState, parent: string): Unsigned<Block> | null => {
     const round = state.deciding;
     for (let view = state.view; view <= lastView(round, 'SCHEDULE'); view++) {
-      if (roundOfView(view) !== round || leaderOf(state.registry, view) !== state.self) continue;
+      if (roundOfView(view) !== round || leaderOf(registryOf(state), view) !== state.self) continue;
       const header = kindOfView(view) === 'SCHEDULE' ? worse(state) : null;
-      const carried = sealable(state.pool, state.finalNode.state, round, state.registry);
+      const carried = sealable(state.pool, state.finalNode.state, round);
       const body: Block = header
         ? { type: 'PROPOSE', kind: 'SCHEDULE', parent, carried: [sign(header)], checkpoint: '' }
-        : sealBlock(parent, carried, checkpointOf(state.finalNode.state, 'SEAL', round, state.registry, state.hash));
+        : sealBlock(parent, carried, checkpointOf(state.finalNode.state, 'SEAL', round, state.hash));
       return { epoch: 0, round, view, sender: state.self, body };
     }
     return null;
@@ -155,7 +155,7 @@ export function makeLiar(
       if (lie === 'broken-page' && body.type === 'SYNC_REQ' && body.to === state.self)
         return brokenPage(state, message.sender, body);
       if (lie !== 'double-vote' || message.body.type !== 'PROPOSE' || message.sender === state.self) return [];
-      if (leaderOf(state.registry, message.view) !== message.sender) return [];
+      if (leaderOf(registryOf(state), message.view) !== message.sender) return [];
       const [some, others] = split();
       return [
         { message: vote(state, message.view, 'notarize', message.id), to: some },
@@ -220,8 +220,8 @@ export function makeLiar(
           const { state: chain } = state.finalNode;
           if (body.type !== 'PROPOSE' || body.kind === 'SCHEDULE' || chain.sealRound === message.round)
             return [{ message }];
-          const carried = sealable(state.pool, chain, message.round, state.registry);
-          const checkpoint = checkpointOf(chain, 'SEAL', message.round, state.registry, state.hash);
+          const carried = sealable(state.pool, chain, message.round);
+          const checkpoint = checkpointOf(chain, 'SEAL', message.round, state.hash);
           return [{ message: { ...message, body: sealBlock(chain.tip, carried, checkpoint) } }];
         }
         case 'double-vote': {

@@ -163,7 +163,7 @@ export class Checkers implements Partial<Watch> {
     const before = this.tip;
     if (block.body.kind === 'SCHEDULE' && before.scheduleRound >= round)
       throw new Violation('I2', round, 'a second SCHEDULE');
-    const after = applyBlock(before, block, this.registry, sha256);
+    const after = applyBlock(before, block, sha256);
     if (isRefusal(after)) throw new Violation('I6', round, `${after.code}: ${after.detail}`);
     this.chain.push({ id: block.id, round });
     this.tip = after;
@@ -277,7 +277,7 @@ export class Checkers implements Partial<Watch> {
     const schedule = this.schedules.get(round);
     if (schedule === undefined) return;
     const { before, block } = schedule;
-    const won = auditHeader(before, block.body.carried[0] as Signed<Header>, this.registry, sha256) as AuditedHeader;
+    const won = auditHeader(before, block.body.carried[0] as Signed<Header>, sha256) as AuditedHeader;
     for (const [audited, count] of held.headers.values()) {
       const { header } = audited;
       const single = (this.headers.get(`${round}/${header.sender}`)?.size ?? 0) <= 1;

@@ -452,21 +452,21 @@ function shared(core: Core): Audit {
   const headers = new Map<string, ReturnType<Audit['auditHeader']>>();
   const HEADERS_KEPT = 4096;
   return {
-    applyBlock(chain, block, registry, hash) {
+    applyBlock(chain, block, hash) {
       const key = `${chain.tip}/${block.id}`;
       let next = states.get(key);
       if (next === undefined) {
-        next = core.applyBlock(chain, block, registry, hash);
+        next = core.applyBlock(chain, block, hash);
         states.set(key, next);
       }
       return next;
     },
-    auditHeader(chain, header, registry, hash) {
+    auditHeader(chain, header, hash) {
       const key = `${chain.tip}/${header.id}`;
       let audited = headers.get(key);
       if (audited === undefined) {
         if (headers.size > HEADERS_KEPT) headers.clear();
-        audited = core.auditHeader(chain, header, registry, hash);
+        audited = core.auditHeader(chain, header, hash);
         headers.set(key, audited);
       }
       return audited;

@@ -51,7 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'small-quorum',
     meaning: 'q - 1 votes make a certificate',
-    patches: [{ file: 'registry.ts', find: 'Math.floor((2 * n) / 3) + 1', replace: 'Math.floor((2 * n) / 3)' }],
+    patches: [{ file: 'seats.ts', find: 'Math.floor((2 * n) / 3) + 1', replace: 'Math.floor((2 * n) / 3)' }],
     caughtBy: ['I1', 'I3'],
     run: { nodes: 4, rounds: 40, seed: 1, faults: ['partition'], steady: true },
   },
@@ -113,7 +113,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'consensus/simplex.ts',
-        find: 'parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, state.registry.q) === view;',
+        find: 'parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, registryOf(state).q) === view;',
         replace: 'parent.notarized && view > parent.view;',
       },
     ],

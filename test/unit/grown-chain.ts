@@ -122,7 +122,7 @@ export class GrownChain {
     });
     const reading: Site = { type: 'SITE', takenAt_ms: 0, imported_Wh: this.head_Wh, exported_Wh: 0, power_W: 60_000 };
     const site = this.sign(registry.headMeter, reading);
-    const checkpoint = checkpointOf(this.state, 'SEAL', round, registry, sha256);
+    const checkpoint = checkpointOf(this.state, 'SEAL', round, sha256);
     const scheduled = !this.trouble();
     this.add('SEAL', sealBlock(this.state.tip, { orders, site, meters }, checkpoint), !scheduled || !this.trouble());
     const { instance, seal } = this.state;
@@ -136,7 +136,7 @@ export class GrownChain {
     const { registry, round, state: before } = this;
     const view = firstView(round, kind);
     const block = this.sign(leaderOf(registry, view), body, { view });
-    const state = applyBlock(before, block, registry, sha256);
+    const state = applyBlock(before, block, sha256);
     if (isRefusal(state)) throw new Error(`${state.code}, ${state.detail}`);
     const vote: Vote = { type: 'VOTE', kind: 'final', to: view, block: block.id };
     const votes = certified ? registry.leaders.slice(0, registry.q).map((node) => this.sign(node, vote, { view })) : [];
@@ -153,10 +153,9 @@ export class GrownChain {
 
   /** What a node hands to its ledger when this block becomes final. */
   entriesOf(grown: Grown, self = 0): LedgerEntry[] {
-    const { registry } = this;
     const { before, block, row } = grown;
     const named = block.body.checkpoint !== '';
-    const state = named ? Uint8Array.from(encodeState(before, registry, sha256)) : null;
+    const state = named ? Uint8Array.from(encodeState(before, sha256)) : null;
     return [
       ...(state ? [{ kind: 'checkpoint' as const, checkpoint: { height: before.height, state } }] : []),
       { kind: 'final', block: row, view: block.view },

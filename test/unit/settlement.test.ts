@@ -147,13 +147,9 @@ function chainOf(moves: readonly (readonly Move[])[], meddle: (state: ChainState
       { type: 'SITE', takenAt_ms: 0, imported_Wh: 60 * i, exported_Wh: 0, power_W: 1 },
       { round },
     );
-    const body = sealBlock(
-      chain.tip,
-      { orders: [], site, meters: said },
-      checkpointOf(chain, 'SEAL', round, registry, sha256),
-    );
+    const body = sealBlock(chain.tip, { orders: [], site, meters: said }, checkpointOf(chain, 'SEAL', round, sha256));
     const block = sign(2, body, { round, view: firstView(round, 'SEAL') });
-    const next = applyBlock(chain, block, registry, sha256);
+    const next = applyBlock(chain, block, sha256);
     if (isRefusal(next)) throw new Error(`${next.code}, ${next.detail}`);
     for (const { sender, body: to } of said) {
       const from = chain.registers[sender];

@@ -8,7 +8,7 @@ import { openCheckpoint } from '../checkpoint.ts';
 import { concat } from '../codec.ts';
 import { SYNC_PAGE_BYTES } from '../limits.ts';
 import type { Block, Signed, StatePart } from '../messages.ts';
-import { type BlockNode, type Outcome, type ProtocolState, rootOf } from '../state.ts';
+import { type BlockNode, type Outcome, type ProtocolState, registryOf, rootOf } from '../state.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -54,12 +54,12 @@ export function onStatePart(state: ProtocolState, { sender, body }: Signed<State
  * has come in, if the run begins with the block that names it.
  */
 export function baseOf(state: ProtocolState, run: readonly Signed<Block>[]): BlockNode | null {
-  const { finalNode, incoming, registry, hash } = state;
+  const { finalNode, incoming, hash } = state;
   const [first] = run;
   if (first.body.parent === finalNode.state.tip) return finalNode;
   if (!incoming?.complete || incoming.height <= finalNode.state.height) return null;
   state.incoming = null; // it holds now, or never
   if (run.some(({ body }, i) => i > 0 && body.parent !== run[i - 1].id)) return null;
-  const chain = openCheckpoint(incoming.bytes, first, registry, hash);
+  const chain = openCheckpoint(incoming.bytes, first, registryOf(state), hash);
   return isRefusal(chain) || chain.height !== incoming.height ? null : rootOf(chain);
 }

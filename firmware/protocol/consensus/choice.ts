@@ -22,7 +22,7 @@ export function missingFrom(state: ProtocolState, block: Signed<Block>, parent: 
 function omitted(state: ProtocolState, block: Signed<Block>, parent: BlockNode): Signed[] {
   const held = new Set(state.heldAtOrders ?? []);
   const inside = new Set(block.body.carried.map((message) => message.id));
-  const { orders, site, meters } = sealable(state.pool, parent.state, block.round, state.registry);
+  const { orders, site, meters } = sealable(state.pool, parent.state, block.round);
   const { carried } = block.body;
   const sealed = (type: string, sender: number): number =>
     carried.filter((message) => message.body.type === type && message.sender === sender).length;
@@ -42,7 +42,7 @@ function better(state: ProtocolState, block: Signed<Block>, parent: BlockNode): 
   const best = bestOf(state, parent.state.seal, state.heldAtLock ?? []);
   if (best === null) return [];
   const header = block.body.carried[0] as Signed<Header>;
-  const proposed = state.audit.auditHeader(parent.state, header, state.registry, state.hash);
+  const proposed = state.audit.auditHeader(parent.state, header, state.hash);
   return 'code' in proposed || compareHeaders(proposed, best) > 0 ? [best.header] : [];
 }
 

@@ -21,7 +21,7 @@ import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigne
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
-import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState } from '../state.ts';
+import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState, registryOf } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
@@ -40,7 +40,7 @@ export function accuse(state: ProtocolState, first: Signed, second: Signed): voi
   if (sender === state.self || state.evidence.has(sender) || state.accusations.has(sender)) return;
   if (offenceOf(first, second) === null) return;
   if (2 * (first.payload.length + second.payload.length) > MESSAGE_MAX_BYTES) return; // two large SEALs would not fit
-  const turn = state.registry.leaders.indexOf(state.self) + 1;
+  const turn = registryOf(state).leaders.indexOf(state.self) + 1;
   const at_ms = state.now_ms + Math.floor((turn * state.hours.delta_ms) / 2);
   state.accusations.set(sender, { first, second, at_ms });
 }
@@ -57,7 +57,7 @@ function sayEvidence(state: ProtocolState, out: Outcome): void {
 
 /** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
 const mayVote = (state: ProtocolState): boolean =>
-  state.registry.isValidator[state.self] && state.deciding >= state.memoryFrom_round;
+  registryOf(state).isValidator[state.self] && state.deciding >= state.memoryFrom_round;
 
 /** When a view's clock starts: on entering it, but not before its decision opens. */
 function viewStart_ms(state: ProtocolState): number {
@@ -74,8 +74,10 @@ export const tooFar = (state: ProtocolState, view: number): boolean =>
   state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE');
 
 /** True when a quorum is known to have voted for this very block. */
-const isCertified = ({ votes, registry }: ProtocolState, { id, view }: Signed<Block>): boolean =>
-  (['notarize', 'final'] as const).some((kind) => certificate(votes, kind, view, registry.q)?.[0].body.block === id);
+const isCertified = (state: ProtocolState, { id, view }: Signed<Block>): boolean =>
+  (['notarize', 'final'] as const).some(
+    (kind) => certificate(state.votes, kind, view, registryOf(state).q)?.[0].body.block === id,
+  );
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -90,7 +92,7 @@ function emitVote(
   const body: Vote = { type: 'VOTE', kind, to, block: block?.id ?? '' };
   const vote: Unsigned<Vote> = { epoch: 0, round: roundOfView(from), view: from, sender: state.self, body };
   markOwnVote(state, from, body);
-  out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, state.registry.tag), basis } });
+  out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, registryOf(state).tag), basis } });
   out.send.push(vote);
 }
 
@@ -129,7 +131,7 @@ function skip(state: ProtocolState, out: Outcome, to: number): void {
 
 export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outcome): void {
   if (state.nodes.has(block.id) || block.view <= state.finalNode.view || tooFar(state, block.view)) return;
-  if (leaderOf(state.registry, block.view) !== block.sender) {
+  if (leaderOf(registryOf(state), block.view) !== block.sender) {
     return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
@@ -148,7 +150,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
     return;
   }
   if (parent.view >= block.view) return;
-  const next = state.audit.applyBlock(parent.state, block, state.registry, state.hash);
+  const next = state.audit.applyBlock(parent.state, block, state.hash);
   if (isRefusal(next)) {
     return note(
       state,
@@ -165,7 +167,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
 }
 
 export function onVote(state: ProtocolState, vote: Signed<Vote>): void {
-  if (!state.registry.isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
+  if (!registryOf(state).isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
   if (tooFar(state, vote.body.to)) return;
   if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body); // what a lost ledger forgot, peers may know
   for (const other of votesBy(state.votes, vote.sender)) accuse(state, other, vote);
@@ -181,7 +183,8 @@ export function progress(state: ProtocolState, out: Outcome): void {
 
 /** Certificates: of notarised blocks, and of final ones. True when something new was learned. */
 function learn(state: ProtocolState, out: Outcome): boolean {
-  const { votes, registry } = state;
+  const { votes } = state;
+  const registry = registryOf(state);
   state.lacksBlock = false;
   for (const view of viewsOf(votes, 'final')) {
     const final = certificate(votes, 'final', view, registry.q);
@@ -226,12 +229,12 @@ function advance(state: ProtocolState, out: Outcome): boolean {
     ) {
       // The certificate stays with the vote: whoever has signed FINAL never skips the view, so it must be able to show
       // why the view is over, even when the others have lost the votes.
-      const votes = certificate(state.votes, 'notarize', view, state.registry.q);
+      const votes = certificate(state.votes, 'notarize', view, registryOf(state).q);
       emitVote(state, out, 'final', view, view, node.block, certificateOf([node.block, ...(votes ?? [])]));
     }
     state.view = view + 1;
   } else {
-    state.view = skippedUpTo(state.votes, before, firstView(state.deciding + 1, 'SEAL'), state.registry.q);
+    state.view = skippedUpTo(state.votes, before, firstView(state.deciding + 1, 'SEAL'), registryOf(state).q);
   }
   if (state.view === before) return false;
   state.viewSince_ms = state.now_ms;
@@ -248,7 +251,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
     const block = each.block as Signed<Block>;
     const { state: before } = each.parent as BlockNode;
     if (block.body.checkpoint !== '') {
-      const checkpoint = { height: before.height, state: encodeState(before, state.registry, state.hash) };
+      const checkpoint = { height: before.height, state: encodeState(before, state.hash) };
       out.persist.push({ kind: 'checkpoint', checkpoint });
     }
     out.persist.push({
@@ -306,7 +309,7 @@ function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void 
     state,
     out,
     inTime ? 'committed' : 'committed-late',
-    `block ${node.state.height} schedules round ${round}: author ${state.registry.neighbourhood.nodes[author].name}, lambda ${lambda}${inTime ? '' : ', too late to act on'}`,
+    `block ${node.state.height} schedules round ${round}: author ${registryOf(state).neighbourhood.nodes[author].name}, lambda ${lambda}${inTime ? '' : ', too late to act on'}`,
   );
 }
 
@@ -335,11 +338,12 @@ function voteInView(state: ProtocolState, out: Outcome): void {
 
 /** A parent carries a block at `view` when it is notarised and every view between is certified skipped. */
 const standsOn = (state: ProtocolState, parent: BlockNode, view: number): boolean =>
-  parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, state.registry.q) === view;
+  parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, registryOf(state).q) === view;
 
 /** The leader of the view proposes once, on the tip of greatest benefit; among equals the one that came furthest. */
 function propose(state: ProtocolState, out: Outcome): void {
-  const { view, registry, hours } = state;
+  const { view, hours } = state;
+  const registry = registryOf(state);
   const round = roundOfView(view);
   if (!mayVote(state) || round !== state.deciding || leaderOf(registry, view) !== state.self) return;
   if (state.proposedView >= view || ownSkipped(state, view)) return;
@@ -364,16 +368,16 @@ function propose(state: ProtocolState, out: Outcome): void {
  * some. Nothing in the first view of a decision that opens right after that of the tip, as it should.
  */
 function standing(state: ProtocolState, tip: BlockNode): Signed<Vote>[] {
-  const { view, votes, registry } = state;
+  const { view, votes } = state;
   const decision = firstView(roundOfView(view), kindOfView(view));
   if (tip.final && view === decision && opensAfter(tip, decision)) return [];
-  const notarized = tip.final ? null : certificate(votes, 'notarize', tip.view, registry.q);
+  const notarized = tip.final ? null : certificate(votes, 'notarize', tip.view, registryOf(state).q);
   return [...(notarized ?? []), ...skipsOf(votes, tip.view + 1, view - 1)];
 }
 
 /** What this decision needs on that tip; null when there is nothing to say yet. */
 function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
-  const { view, registry } = state;
+  const { view } = state;
   const round = roundOfView(view);
   const chain = tip.state;
   const done = kindOfView(view) === 'SEAL' ? chain.sealRound === round : chain.scheduleRound === round;
@@ -383,9 +387,9 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
     return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [], checkpoint: '' } : null;
   }
   if (kindOfView(view) === 'SEAL') {
-    const carried = sealable(state.pool, chain, round, registry);
+    const carried = sealable(state.pool, chain, round);
     if (lacksSite(chain, round, carried.site)) return null;
-    return sealBlock(chain.tip, carried, checkpointOf(chain, 'SEAL', round, registry, state.hash));
+    return sealBlock(chain.tip, carried, checkpointOf(chain, 'SEAL', round, state.hash));
   }
   const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state), false) : null;
   return best === null ? null : IMPLEMENT(best.header, tip);
@@ -401,7 +405,12 @@ export function onTime(state: ProtocolState, out: Outcome): void {
       skip(state, out, first - 1); // rounds that ended open
     else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
       skip(state, out, state.view); // rule 2
-      note(state, out, 'view-skipped', `view ${state.view} of node ${leaderOf(state.registry, state.view)} timed out`);
+      note(
+        state,
+        out,
+        'view-skipped',
+        `view ${state.view} of node ${leaderOf(registryOf(state), state.view)} timed out`,
+      );
     }
   }
   if (!state.acted && offset_ms(state) >= hours.act_ms) {
@@ -464,7 +473,9 @@ function heal(state: ProtocolState, out: Outcome): void {
 /** Asks one peer after the other, the head meter too, for what follows the last final block. */
 export function requestSync(state: ProtocolState, out: Outcome): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
+  const peers = registryOf(state)
+    .publicKeys.map((_, node) => node)
+    .filter((node) => node !== state.self);
   const to = peers[state.syncPeer++ % peers.length];
   askPeer(state, out, to, state.finalNode.state.height, 0);
 }
