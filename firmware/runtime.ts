@@ -169,7 +169,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   const onAdmission = (name: string, admission: Admission): void => {
     if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
     const { code, detail } = admission;
-    if (code === 'for-another') return;
+    if (code === 'for-another' || code === 'settled') return;
     if (code === 'duplicate' && name === registry.neighbourhood.nodes[self].name) return; // its own echo
     refusals.set(code, (refusals.get(code) ?? 0) + 1);
     events.refused?.(code, detail, name);
@@ -178,7 +178,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     names: registry.neighbourhood.nodes.map((node) => node.name),
     gate,
     clock,
-    reader: () => ({ deciding: state.deciding, self }),
+    reader: () => ({ deciding: state.deciding, self, settled: state.finalNode.view }),
     told: onAdmission,
   });
 
