@@ -33,7 +33,7 @@ export interface Task {
 }
 
 /** What it is told while it runs. */
-export type Order = { readonly leap_ms: number } | { readonly tell: 'figures' } | { readonly stop: true };
+export type Order = { readonly leap_ms: number } | 'start' | 'figures' | 'stop';
 
 /** How far its nodes are: the slowest of them where there is one value for all. */
 export interface Progress {
@@ -75,7 +75,7 @@ export interface Figures {
   readonly memory_MB: number;
 }
 
-export type Report = { readonly progress: Progress } | { readonly figures: Figures };
+export type Report = 'connected' | { readonly progress: Progress } | { readonly figures: Figures };
 
 /** The clock of a bench that passes over the hours in which nothing happens. */
 export function leapingClock(time: BenchTime): Clock & { leap(by_ms: number): void } {
@@ -92,7 +92,7 @@ export function leapingClock(time: BenchTime): Clock & { leap(by_ms: number): vo
 
 /** As the firmware's own (firmware/main.ts). */
 const SOLVE_WALL_ms = 150;
-const PROGRESS_WALL_ms = 50;
+const PROGRESS_WALL_ms = 200;
 /** Within a round: meters state at its beginning, then owners' wishes, then the head meter. */
 export const METERS_ms = 1000;
 export const WISHES_ms = 2000;
@@ -221,7 +221,6 @@ function run({ url, folder, neighbourhood, nodes, time }: Task): void {
         },
       },
     );
-    void bus.firstConnection.then(() => runtime.start());
     return { runtime, bus, ledger };
   });
 
@@ -247,20 +246,22 @@ function run({ url, folder, neighbourhood, nodes, time }: Task): void {
   }, PROGRESS_WALL_ms);
 
   process.on('message', async (order: Order) => {
-    if ('leap_ms' in order) clock.leap(order.leap_ms);
-    else if ('tell' in order) {
+    if (order === 'start') for (const { runtime } of started) runtime.start();
+    else if (order === 'figures') {
       const { user, system } = process.cpuUsage();
       const processor_ms = (user + system) / 1000;
       const memory_MB = process.memoryUsage.rss() / 1e6;
       tell({ figures: { samples, sent, received, refused, processor_ms, solver_ms, memory_MB } });
-    } else {
+    } else if (order !== 'stop') clock.leap(order.leap_ms);
+    else {
       clearInterval(telling);
       for (const { runtime } of started) runtime.stop();
       await Promise.all(started.map(({ bus }) => bus.close()));
       for (const { ledger } of started) ledger.close();
-      process.disconnect();
+      process.exit(); // wishes may still wait for their hour
     }
   });
+  void Promise.all(started.map(({ bus }) => bus.firstConnection)).then(() => tell('connected'));
 }
 
 process.once('message', run);

@@ -46,28 +46,34 @@ const AIMS_kB: Readonly<Record<number, number>> = { 10: 16, 100: 150 };
 class Process {
   readonly child: ChildProcess;
   progress: Progress | null = null;
+  private readonly up = Promise.withResolvers<void>();
   private told = Promise.withResolvers<Figures>();
 
   constructor(task: Task) {
     this.child = fork(fileURLToPath(new URL('agreement-nodes.ts', import.meta.url)));
     this.child.on('message', (report: Report) => {
-      if ('progress' in report) this.progress = report.progress;
+      if (report === 'connected') this.up.resolve();
+      else if ('progress' in report) this.progress = report.progress;
       else this.told.resolve(report.figures);
     });
     this.child.send(task);
+  }
+  /** All its nodes hear everything from now on. */
+  get connected(): Promise<void> {
+    return this.up.promise;
   }
   order(order: Order): void {
     this.child.send(order);
   }
   figures(): Promise<Figures> {
     this.told = Promise.withResolvers();
-    this.order({ tell: 'figures' });
+    this.order('figures');
     return this.told.promise;
   }
   async stop(): Promise<void> {
     if (this.child.exitCode !== null) return;
     const gone = new Promise((resolve) => this.child.once('exit', resolve));
-    this.order({ stop: true });
+    this.order('stop');
     await gone;
   }
 }
@@ -91,6 +97,7 @@ async function measure(chargePoints: number): Promise<Figure[]> {
     (nodes) => new Process({ url: mosquitto.url, folder, neighbourhood, nodes, time }),
   );
 
+  let round = 1 - WARM_UP;
   const offset = (): number => clock.now() % round_ms;
   const leapTo = (offset_ms: number): void => {
     const leap_ms = offset_ms - offset();
@@ -98,8 +105,10 @@ async function measure(chargePoints: number): Promise<Figure[]> {
     clock.leap(leap_ms);
     for (const each of all) each.order({ leap_ms });
   };
-  const until = (what: string, look: (told: readonly Progress[]) => boolean): Promise<unknown> =>
-    eventually(
+  const until = (what: string, look: (told: readonly Progress[]) => boolean): Promise<unknown> => {
+    const second = (offset() / 1000).toFixed(0);
+    process.stderr.write(`${chargePoints} charge points, round ${round} of ${rounds}, ${second} s: ${what} ...\n`);
+    return eventually(
       what,
       () => {
         const told = all.flatMap(({ progress }) => progress ?? []);
@@ -107,16 +116,17 @@ async function measure(chargePoints: number): Promise<Figure[]> {
       },
       { within_ms: LONGEST_WALL_ms, tell: () => JSON.stringify(all.map(({ progress }) => progress)) },
     );
+  };
   const oneRound = async (): Promise<void> => {
-    const round = decidedAt(clock.now(), round_ms);
-    await until('every node decides the round', (told) => told.every((each) => each.round === round));
+    const deciding = decidedAt(clock.now(), round_ms);
+    await until('every node decides it', (told) => told.every((each) => each.round === deciding));
     await pause(METERS_ms + WISHES_ms + delta_ms / 2);
     await until('every statement is everywhere', (told) => {
       const said = told.reduce((sum, each) => sum + each.said, 0);
-      return told.every(({ held }) => held >= said);
+      return told.every(({ held }) => held >= said) || offset() > orders_ms - delta_ms;
     });
     leapTo(orders_ms - delta_ms / 2);
-    await until('SEAL', (told) => told.every(({ sealed }) => sealed === round) || offset() > solve_ms);
+    await until('SEAL', (told) => told.every(({ sealed }) => sealed === deciding) || offset() > solve_ms);
     await pause(delta_ms / 2);
     leapTo(solve_ms - delta_ms / 2);
     await until('every node has solved', (told) => told.every(({ solved }) => solved) || offset() > headers_ms);
@@ -124,22 +134,20 @@ async function measure(chargePoints: number): Promise<Figure[]> {
       await pause(delta_ms / 2);
       leapTo(Math.min(offset() + 2 * delta_ms, headers_ms - delta_ms));
     }
-    await until('SCHEDULE', (told) => told.every(({ scheduled }) => scheduled === round) || offset() > act_ms);
+    await until('SCHEDULE', (told) => told.every(({ scheduled }) => scheduled === deciding) || offset() > act_ms);
     await pause(delta_ms);
     leapTo(round_ms);
   };
 
   try {
-    for (let round = 0; round < WARM_UP; round++) await oneRound();
+    await Promise.all(all.map((each) => each.connected));
+    for (const each of all) each.order('start');
+    for (; round <= 0; round++) await oneRound();
     const figures = () => Promise.all(all.map((each) => each.figures()));
     const broker_s = () => processorTime_s(mosquitto.pid);
     const [before, brokerBefore_s] = [await figures(), broker_s()];
     const first = decidedAt(clock.now(), round_ms);
-    for (let round = 0; round < rounds; round++) {
-      process.stderr.write(`\r${chargePoints} charge points, round ${round + 1} of ${rounds} `);
-      await oneRound();
-    }
-    process.stderr.write('\n');
+    for (; round <= rounds; round++) await oneRound();
     const [after, brokerAfter_s] = [await figures(), broker_s()];
 
     const nodes = neighbourhood.nodes.length;
