@@ -81,7 +81,9 @@ export const emptyChronicle = (): Chronicle => ({
 /** Rows kept for display: a day of five-minute rounds of a small neighbourhood; totals go on. */
 const ROWS_KEPT = 4096;
 
-function add(chronicle: Chronicle, sums: Omit<Past, 'own'>): void {
+type Sums = Omit<Past, 'own'>;
+
+function add(chronicle: Chronicle, sums: Sums): void {
   chronicle.rounds += sums.rounds;
   chronicle.committed += sums.committed;
   chronicle.ordered_J += sums.ordered_J;
@@ -96,7 +98,8 @@ export function takeUp(chronicle: Chronicle, past: Past): void {
   chronicle.settlement.push(...past.own.flatMap(rowsOf));
 }
 
-export function record(chronicle: Chronicle, final: FinalStep): void {
+/** `account` is what the ledger keeps of the block; worked out for whoever does not have it at hand. */
+export function record(chronicle: Chronicle, final: FinalStep, account: Sums = accountOf(final, -1)): void {
   const { block, before, state, votes } = final;
   if (chronicle.state?.tip !== before.tip) recordJump(chronicle, before);
   const [first] = block.body.carried;
@@ -112,7 +115,7 @@ export function record(chronicle: Chronicle, final: FinalStep): void {
     votes,
     orders: served.length,
   });
-  add(chronicle, accountOf(final, -1));
+  add(chronicle, account);
   for (const { order } of served) {
     const row = chronicle.orders.get(order);
     const waits = state.pending.some((entry) => entry.order.id === order);

@@ -150,7 +150,7 @@ export async function runController(config: Config): Promise<void> {
     {
       plan: (plan) => (chargePoint === null ? early.push(plan) : chargePoint.adopt(plan)),
       past: (past) => takeUp(chronicle, past),
-      final(final) {
+      final(final, account) {
         const { block, before } = final;
         const { instance } = before;
         const [header] = block.body.carried;
@@ -159,7 +159,7 @@ export async function runController(config: Config): Promise<void> {
         if (block.body.kind === 'SCHEDULE' && reaches && header.body.type === 'HEADER') {
           ahead = aheadOf(instance, header.body.plan, round_ms);
         }
-        record(chronicle, final);
+        record(chronicle, final, account);
         changed();
       },
       note({ code, round, text }) {

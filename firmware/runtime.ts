@@ -6,7 +6,7 @@
 import { millis } from '../hal/units.ts';
 import { createDoor } from './adapters/door.ts';
 import type { Admission, Gate, Refusal } from './adapters/gate.ts';
-import type { Bus, Clock, FinalBlock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
+import type { Account, Bus, Clock, FinalBlock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
 import { accountOf } from './protocol/account.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
@@ -50,8 +50,8 @@ export interface RuntimeEvents {
   past?(past: Past): void;
   /** A committed plan of this node, before its round begins. */
   plan?(plan: Plan): void;
-  /** A block became final; also called for each block of the ledger at start. */
-  final?(block: FinalStep): void;
+  /** A block became final, and what is kept of it for good; also called for each block of the ledger at start. */
+  final?(block: FinalStep, account: Account): void;
   note?(note: Note): void;
   /** `name` is the one that it was published under. */
   refused?(code: Refusal, detail: string, name: string): void;
@@ -98,7 +98,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const carryOut = (outcome: Outcome): void => {
-    const accounts = outcome.finals.map((final): LedgerEntry => ({ kind: 'account', account: accountOf(final, self) }));
+    const finals = outcome.finals.map((final) => ({ final, account: accountOf(final, self) }));
+    const accounts = finals.map(({ account }): LedgerEntry => ({ kind: 'account', account }));
     if (outcome.persist.length > 0) ledger.append([...outcome.persist, ...accounts]);
     for (const unsigned of outcome.send) {
       const message = sign(unsigned);
@@ -109,7 +110,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     for (const message of outcome.relay) publish(message);
     for (const proof of outcome.evidence)
       ledger.remember(evidenceFact(proof.body.first.sender), Buffer.from(toWire(proof)).toString('base64'));
-    for (const final of outcome.finals) events.final?.(final);
+    for (const { final, account } of finals) events.final?.(final, account);
     if (outcome.plan !== null) events.plan?.(outcome.plan);
     for (const note of outcome.notes) events.note?.(note);
     if (outcome.solve !== null) {
@@ -168,7 +169,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   const onAdmission = (name: string, admission: Admission): void => {
     if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
     const { code, detail } = admission;
-    if (code === 'for-another') return;
+    if (code === 'for-another' || code === 'settled') return;
     if (code === 'duplicate' && name === registry.neighbourhood.nodes[self].name) return; // its own echo
     refusals.set(code, (refusals.get(code) ?? 0) + 1);
     events.refused?.(code, detail, name);
@@ -177,7 +178,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     names: registry.neighbourhood.nodes.map((node) => node.name),
     gate,
     clock,
-    reader: () => ({ deciding: state.deciding, self }),
+    reader: () => ({ deciding: state.deciding, self, settled: state.finalNode.view }),
     told: onAdmission,
   });
 
@@ -226,7 +227,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       checkpoint?.state ?? null,
       chain.map(({ message }) => message),
       own.map(({ from, body }) => ({ from, vote: body.body as Vote })),
-      (final, at) => events.final?.({ ...final, votes: votesOf(chain, at) }),
+      (final, at) => events.final?.({ ...final, votes: votesOf(chain, at) }, accountOf(final, self)),
     );
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
     state.memoryFrom_round = memoryFrom(whole, deciding);

@@ -31,6 +31,7 @@ export interface Door {
 
 export function createDoor({ names, gate, clock, reader, told }: DoorParts): Door {
   const now = (): number => clock.monotonic() / clock.scale;
+  const known = new Set(names);
   const lanes = createLanes<Uint8Array>(names, now);
   const mute = createMute(names, now);
   let current: { readonly name: string; readonly admitting: ReturnType<Gate['admitting']> } | null = null;
@@ -78,7 +79,7 @@ export function createDoor({ names, gate, clock, reader, told }: DoorParts): Doo
 
   return {
     knock(name, wire) {
-      if (!names.includes(name)) return told(name, refusal('unknown-sender', 'no node of this name'));
+      if (!known.has(name)) return told(name, refusal('unknown-sender', 'no node of this name'));
       if (wire.length > MESSAGE_MAX_BYTES) return told(name, refusal('over-size', `${wire.length} bytes`));
       // A copy of its own: what came is a view of all that was read with it, and would keep that in memory.
       for (const [from, times] of lanes.offer(name, new Uint8Array(wire), wire.length))

@@ -4,10 +4,11 @@
  * so was every message inside it; behind the door nothing is checked twice. Never throws.
  */
 import type { Hash, Verify } from '../ports.ts';
-import { decode, sameBytes, toHex } from '../protocol/codec.ts';
+import { decode, sameBytes } from '../protocol/codec.ts';
 import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
 import {
   fromWire,
+  idOf,
   MessageError,
   type MessageType,
   readPayload,
@@ -29,6 +30,7 @@ export const REFUSALS = [
   'other-round',
   'duplicate',
   'for-another',
+  'settled',
   'muted',
   'flooded',
 ] as const;
@@ -44,6 +46,8 @@ export interface Reader {
   readonly deciding: number;
   /** Pages of catch-up are for the node they are addressed to; undefined reads them all. */
   readonly self?: number;
+  /** The last final view: votes and blocks up to it change nothing any more. */
+  readonly settled?: number;
   /** Asked before a signature is checked that is slow to check; always, if left out. */
   readonly maySlow?: () => boolean;
 }
@@ -79,7 +83,7 @@ const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>
   STATE: [-1, 1],
 };
 
-const HARMLESS: readonly Refusal[] = ['duplicate', 'other-round', 'for-another', 'muted', 'flooded'];
+const HARMLESS: readonly Refusal[] = ['duplicate', 'other-round', 'for-another', 'settled', 'muted', 'flooded'];
 
 class Refused extends Error {
   readonly code: Refusal;
@@ -135,8 +139,9 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
     unproven: Signed[],
     allowed: readonly MessageType[] = TYPES,
     onNested = (): void => undefined,
+    id = idOf(payload, hash),
   ): Signed => {
-    const before = seen.get(toHex(hash(toSign(payload))));
+    const before = seen.get(id);
     if (before !== undefined && allowed.includes(before.body.type) && sameBytes(before.signature, signature))
       return before;
     const nested = (inner: Pair, types: readonly MessageType[]): Signed => {
@@ -145,32 +150,35 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
     };
     const message = readPayload(payload, registry.tag, nested, allowed);
     keyOf(message.sender);
-    const opened = signed(message, payload, signature, hash);
+    const opened = signed(message, payload, signature, hash, id);
     unproven.push(opened);
     return opened;
   };
 
   const admitting = function* (
     wire: Uint8Array,
-    { deciding, self, maySlow = () => true }: Partial<Reader>,
+    { deciding, self, settled = -1, maySlow = () => true }: Partial<Reader>,
     known: (id: string) => boolean,
   ): Generator<undefined, Admission, undefined> {
     if (wire.length > MESSAGE_MAX_BYTES) return refusal('over-size', `${wire.length} bytes`);
     const pair = fromWire(wire);
     if (pair === null) return refusal('not-a-message', 'not [payload, signature] in canonical CBOR');
-    const id = toHex(hash(toSign(pair.payload)));
+    const id = idOf(pair.payload, hash);
     if (known(id)) return refusal('duplicate', id);
     try {
       const unproven: Signed[] = [];
       let isProven = false;
       // Before a thousand messages inside this one are read: is it for this node, and has a member signed it?
-      const message = read(pair, unproven, TYPES, () => {
+      const onNested = (): void => {
         if (isProven) return;
-        const { type, sender, to } = envelopeOf(pair.payload);
+        const { type, sender, view, to } = envelopeOf(pair.payload);
         if (type === 'SYNC_RES' || type === 'STATE') refuseForAnother(to, self);
+        if (type === 'PROPOSE') refuseSettled(view, settled);
         prove({ sender, ...pair }, maySlow);
         isProven = true;
-      });
+      };
+      const message = read(pair, unproven, TYPES, onNested, id);
+      if (message.body.type === 'VOTE') refuseSettled(message.body.to, settled);
       if ('to' in message.body && message.body.type !== 'VOTE') refuseForAnother(message.body.to, self);
       if (deciding !== undefined) refuseOtherRound(message, deciding);
       if (!isProven && unproven.includes(message)) {
@@ -226,13 +234,17 @@ function toTheEnd(admission: Generator<undefined, Admission, undefined>): Admiss
 }
 
 /** Of a payload whose head was read already: `[version, type, tag, epoch, round, view, sender, ...body]`. */
-function envelopeOf(payload: Uint8Array): { type: MessageType; sender: number; to: number } {
+function envelopeOf(payload: Uint8Array): { type: MessageType; view: number; sender: number; to: number } {
   const list = decode(payload) as number[];
-  return { type: TYPES[list[1]], sender: list[6], to: list[7] };
+  return { type: TYPES[list[1]], view: list[5], sender: list[6], to: list[7] };
 }
 
 function refuseForAnother(to: number, self: number | undefined): void {
   if (self !== undefined && to !== self) throw new Refused('for-another', `for node ${to}`);
+}
+
+function refuseSettled(view: number, settled: number): void {
+  if (view <= settled) throw new Refused('settled', `about view ${view}, and view ${settled} is final`);
 }
 
 function refuseOtherRound({ body, round }: Signed, deciding: number): void {

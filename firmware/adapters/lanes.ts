@@ -23,9 +23,9 @@ function createDebt(percent: number, now: () => number) {
   let owed_ms = 0;
   let at_ms = now();
   return {
-    owed(): number {
-      owed_ms = Math.max(0, owed_ms - (percent * (now() - at_ms)) / 100);
-      at_ms = now();
+    owed(present_ms = now()): number {
+      owed_ms = Math.max(0, owed_ms - (percent * (present_ms - at_ms)) / 100);
+      at_ms = present_ms;
       return owed_ms;
     },
     add(cost_ms: number): void {
@@ -50,12 +50,16 @@ export function createLanes<T>(names: readonly string[], now: () => number, limi
       },
     ]),
   );
+  type Lane = NonNullable<ReturnType<typeof lanes.get>>;
+  /** Those in which something waits: of a hundred lanes, mostly a few. */
+  const queues = new Set<Lane>();
   const together = createDebt(limits.shareTogether_percent, now);
   let waiting = 0;
   let served = 0;
 
-  const take = (lane: { items: { readonly item: T; readonly weight: number }[]; weight: number }): T => {
+  const take = (lane: Lane): T => {
     const { item, weight } = lane.items.shift() as { item: T; weight: number };
+    if (lane.items.length === 0) queues.delete(lane);
     lane.weight -= weight;
     waiting -= weight;
     return item;
@@ -70,24 +74,28 @@ export function createLanes<T>(names: readonly string[], now: () => number, limi
       if (lane === undefined) return new Map([[name, 1]]);
       const weight = bytes + limits.overhead_bytes;
       lane.items.push({ item, weight });
+      queues.add(lane);
       lane.weight += weight;
       waiting += weight;
       const dropped = new Map<string, number>();
-      const drop = (from: typeof lane): void => {
+      const drop = (from: Lane): void => {
         take(from);
         dropped.set(from.name, (dropped.get(from.name) ?? 0) + 1);
       };
       while (lane.weight > limits.lane_bytes) drop(lane);
-      while (waiting > limits.together_bytes) drop([...lanes.values()].reduce((a, b) => (b.weight > a.weight ? b : a)));
+      while (waiting > limits.together_bytes) drop([...queues].reduce((a, b) => (b.weight > a.weight ? b : a)));
       return dropped;
     },
     next() {
-      if (waiting === 0 || together.owed() >= limits.burstTogether_ms) return undefined;
-      const [first] = [...lanes.values()]
-        .filter(({ items }) => items.length > 0)
-        .map((lane) => ({ lane, owed_ms: lane.debt.owed() }))
-        .filter(({ owed_ms }) => owed_ms < limits.burst_ms)
-        .sort((a, b) => a.owed_ms - b.owed_ms || a.lane.served - b.lane.served);
+      const present_ms = now();
+      if (waiting === 0 || together.owed(present_ms) >= limits.burstTogether_ms) return undefined;
+      let first: { readonly lane: Lane; readonly owed_ms: number } | undefined;
+      for (const lane of queues) {
+        const owed_ms = lane.debt.owed(present_ms);
+        if (owed_ms >= limits.burst_ms) continue;
+        if (first === undefined || (owed_ms - first.owed_ms || lane.served - first.lane.served) < 0)
+          first = { lane, owed_ms };
+      }
       if (first === undefined) return undefined;
       served += 1;
       first.lane.served = served;

@@ -258,6 +258,9 @@ export function payloadOf(message: Unsigned, tag: Uint8Array): Uint8Array {
 
 export const toSign = (payload: Uint8Array): Uint8Array => concat(DOMAIN, payload);
 
+/** By which a message is known. */
+export const idOf = (payload: Uint8Array, hash: Hash): string => toHex(hash(toSign(payload)));
+
 export const toWire = (message: { payload: Uint8Array; signature: Uint8Array }): Uint8Array =>
   encode([message.payload, message.signature]);
 
@@ -525,7 +528,8 @@ export const signed = <B extends Body>(
   payload: Uint8Array,
   signature: Uint8Array,
   hash: Hash,
-): Signed<B> => Object.freeze({ ...message, payload, signature, id: toHex(hash(toSign(payload))) });
+  id = idOf(payload, hash),
+): Signed<B> => Object.freeze({ ...message, payload, signature, id });
 
 /** Where a message is published (README, "Bytes"). */
 export const topicPrefix = (microgrid: string) => `p2pebt/1/${microgrid}`;

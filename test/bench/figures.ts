@@ -14,6 +14,11 @@ export interface Figure {
   readonly below?: number;
 }
 
+export interface Column {
+  readonly head: string;
+  readonly figures: readonly Figure[];
+}
+
 /** p50, p99 and the worst of a sample. */
 export const spread = (name: string, unit: string, sample: readonly number[], below?: number): Figure[] => [
   { name: `${name} p50, ${unit}`, value: percentile(sample, 0.5) },
@@ -32,6 +37,28 @@ export function table(figures: readonly Figure[]): string {
       return `${figure.name.padEnd(width)}  ${figure.value.toFixed(1).padStart(10)}${aim}`;
     })
     .join('\n');
+}
+
+/** The same of several settings beside each other, a column each; `<` and `>` are the aims met and missed. */
+export function columns(settings: readonly Column[]): string {
+  const names = [...new Set(settings.flatMap(({ figures }) => figures.map(({ name }) => name)))];
+  const width = Math.max(...names.map((name) => name.length));
+  const cell = (figure: Figure | undefined): string => {
+    const value = figure === undefined ? '' : figure.value.toFixed(1);
+    const aim = figure?.below === undefined ? '' : `${missed(figure) ? '>' : '<'} ${figure.below}`;
+    return `${value.padStart(10)} ${aim.padEnd(7)}`;
+  };
+  const row = (name: string): string =>
+    `${name.padEnd(width)}${settings.map(({ figures }) => cell(figures.find((each) => each.name === name))).join('')}`;
+  const heads = settings.map(({ head }) => `${head.padStart(10)}${' '.repeat(8)}`).join('');
+  return [' '.repeat(width) + heads, ...names.map(row)].map((line) => line.trimEnd()).join('\n');
+}
+
+/** Prints the columns and, as the last line, one JSON object; the exit code says whether every aim was met. */
+export function compare(setting: Readonly<Record<string, string | number>>, settings: readonly Column[]): void {
+  process.stdout.write(`${columns(settings)}\n`);
+  process.stdout.write(`${JSON.stringify({ setting, settings })}\n`);
+  process.exitCode = settings.some(({ figures }) => figures.some(missed)) ? 1 : 0;
 }
 
 /** Prints the table and, as the last line, one JSON object; the exit code says whether every aim was met. */

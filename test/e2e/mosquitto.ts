@@ -8,6 +8,8 @@ import { eventually } from './eventually.ts';
 
 export interface Mosquitto {
   readonly url: string;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** Again on the same port, knowing nothing of before. */
   start(): Promise<void>;
   kill(): Promise<void>;
@@ -55,6 +57,9 @@ export async function startMosquitto(more = ''): Promise<Mosquitto> {
   await start();
   return {
     url: `mqtt://127.0.0.1:${port}`,
+    get pid() {
+      return process_?.pid ?? 0;
+    },
     start,
     kill,
     freeze: () => void process_?.kill('SIGSTOP'),

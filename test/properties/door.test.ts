@@ -12,7 +12,7 @@ import { createLanes } from '../../firmware/adapters/lanes.ts';
 import { createMute } from '../../firmware/adapters/mute.ts';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { DOOR_SLICE_ms, LANES, MESSAGE_MAX_BYTES, MUTE, SEEN_BYTES } from '../../firmware/protocol/limits.ts';
-import { type Signed, toWire } from '../../firmware/protocol/messages.ts';
+import { type Signed, toWire, type Vote } from '../../firmware/protocol/messages.ts';
 import { ManualClock, signerOf } from '../unit/protocol-driver.ts';
 import { messages, registry, sign } from '../vectors/messages.ts';
 
@@ -383,8 +383,9 @@ describe('work that a message may cause', () => {
     sign(0, { ...messages.final.body, block: i.toString(16).padStart(64, '0') } as never, { view: 15_000 }),
   );
   const page = (to: number): Signed => sign(2, { ...messages.page.body, to, blocks: [], pending: votes } as never);
-  const admit = (wire: Uint8Array, self?: number) => {
-    const admitting = counting().admitting(wire, { deciding: 1000, ...(self !== undefined && { self }) });
+  const admit = (wire: Uint8Array, self?: number, settled?: number) => {
+    const reader = { deciding: 1000, ...(self !== undefined && { self }), ...(settled !== undefined && { settled }) };
+    const admitting = counting().admitting(wire, reader);
     let step = admitting.next();
     let pauses = 0;
     for (; !step.done; step = admitting.next()) pauses += 1;
@@ -410,6 +411,19 @@ describe('work that a message may cause', () => {
 
   test('what is of another round is not worth a signature', () => {
     expect(admit(toWire(sign(1, messages.order.body, { round: 5 })))).toEqual(['other-round', 0, 0]);
+  });
+
+  test('what is about a view that is final is not worth a signature either; a gate that is not told checks it', () => {
+    const { final, skip, schedule } = messages;
+    for (const message of [final, schedule]) {
+      expect(admit(toWire(message), 0, message.view)).toEqual(['settled', 0, 0]);
+      expect(admit(toWire(message), 0, message.view - 1)[0]).toBe('accept');
+      expect(admit(toWire(message), 0)[0]).toBe('accept');
+    }
+    const range = skip.body as Vote;
+    expect(admit(toWire(skip), 0, range.to)).toEqual(['settled', 0, 0]);
+    expect(admit(toWire(skip), 0, range.to - 1)).toEqual(['accept', 1, 1]); // what it says of later views counts
+    expect(admit(toWire(page(0)), 0, 15_000)).toEqual(['accept', 51, 50]); // certificates of the past are of such votes
   });
 
   test('what is remembered of verified messages is bounded in bytes', () => {

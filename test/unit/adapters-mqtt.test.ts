@@ -76,6 +76,30 @@ test('what one publishes the others hear, in order and unchanged, and every sock
   expect([a.queued, a.dropped]).toEqual([0, 0]);
 });
 
+/** How often two buses write to their sockets while one says 500 messages and both hear them. */
+async function writesOf500(): Promise<number> {
+  const { port } = await startBroker();
+  const [a, b] = [join(port, 'a'), join(port, 'b')];
+  const heard = [inbox(a), inbox(b)];
+  await Promise.all([a.firstConnection, b.firstConnection]);
+  const writes = [vi.spyOn(Socket.prototype, '_write'), vi.spyOn(Socket.prototype, '_writev')];
+  for (const number of numbers(1, 500)) a.publish(ORDER, text(number));
+  await vi.waitFor(() => expect(heard.map(({ length }) => length)).toEqual([500, 500]), eventually);
+  const own = writes.flatMap(({ mock }) => mock.contexts as Socket[]).filter(({ remotePort }) => remotePort === port);
+  for (const each of writes) each.mockRestore();
+  return own.length;
+}
+
+test('the acknowledgements of what arrives together leave together', async () => {
+  expect(await writesOf500()).toBeLessThan(150);
+});
+
+test('that test notices a socket to which each is written by itself', async () => {
+  const cork = vi.spyOn(Socket.prototype, 'cork').mockImplementation(() => undefined);
+  expect(await writesOf500()).toBeGreaterThan(1000);
+  cork.mockRestore();
+});
+
 test('the broker stops and starts again on its port: what was published meanwhile arrives, and trade resumes', async () => {
   const first = await startBroker();
   const [a, b] = [join(first.port, 'a'), join(first.port, 'b')];
