@@ -33,7 +33,7 @@ import { type Core, device } from './core.ts';
 import { Door } from './door.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
 import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
-import { Network } from './network.ts';
+import { Network, type Packet } from './network.ts';
 import { type Random, randomStream } from './random.ts';
 import { Disk } from './storage.ts';
 import { type Flow, type Registers, World } from './world.ts';
@@ -182,7 +182,7 @@ export class Cluster {
       }
       if (offset === 2 * hours.delta_ms) this.metersReport();
       if (offset === wishes_ms) this.peopleWish();
-      this.network.arrivals(this.now_ms, (to, message) => this.deliver(this.nodes[to], message));
+      this.network.arrivals(this.now_ms, (to, packet) => this.deliver(this.nodes[to], packet));
     }
     this.rounds += 1;
     this.options.watch?.decided?.(round, this.faults.calmRounds);
@@ -261,11 +261,12 @@ export class Cluster {
     this.feed(node, { kind: 'tick', now_ms: this.now_ms + this.faults.skew_ms(node.index, this.now_ms) });
   }
 
-  private deliver(node: SimNode, message: Signed): void {
+  private deliver(node: SimNode, packet: Packet): void {
     if (!node.alive) return;
-    this.network.count(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+    const { message } = packet;
+    this.network.count(packet);
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
-    if (!node.door.admits(message, node.state.deciding)) return;
+    if (!node.door.admits(packet, node.state.deciding)) return;
     this.options.watch?.heard?.(node, message);
     if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);
     this.feed(node, { kind: 'message', message });
@@ -283,7 +284,7 @@ export class Cluster {
       if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
       for (const [at, unsigned] of outcome.send.entries()) {
         const message = this.sign(unsigned);
-        node.door.remember(message);
+        node.door.remember(this.pack(message).serial);
         if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
         else {
           this.options.watch?.said?.(message, true);
@@ -384,6 +385,10 @@ export class Cluster {
     reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
   }
 
+  private pack(message: Signed): Packet {
+    return this.network.pack(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+  }
+
   private broadcast(from: number, message: Signed, to?: readonly number[]): void {
     const { body } = message;
     if (body.type === 'VOTE' && body.kind === 'final') {
@@ -391,9 +396,10 @@ export class Cluster {
       if (!votes.some(({ sender }) => sender === message.sender)) votes.push(message as Signed<Vote>);
       this.finalVotes.set(body.block, votes);
     }
+    const packet = this.pack(message);
     for (let node = 0; node < this.nodes.length; node++) {
       if (node === from || (to !== undefined && !to.includes(node))) continue;
-      this.network.carry(from, node, message, this.now_ms, this.faults);
+      this.network.carry(from, node, packet, this.now_ms, this.faults);
     }
   }
 
