@@ -63,6 +63,10 @@ export function auditHeader(
 export const tieOf = (chain: ChainState, publicKey: Uint8Array, hash: Hash): string =>
   toHex(hash(concat(fromHex(chain.schedule), encode(chain.sealRound), publicKey)));
 
+/** The tie of each node of the registry. */
+export const tiesOf = (chain: ChainState, registry: Registry, hash: Hash): readonly string[] =>
+  registry.publicKeys.map((key) => tieOf(chain, key, hash));
+
 /** Negative when `a` wins over `b`. */
 export const compareHeaders = (a: AuditedHeader, b: AuditedHeader): number => compareRank(a.candidate, b.candidate);
 

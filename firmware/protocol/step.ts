@@ -45,7 +45,7 @@ import {
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
 import { decidedAt, decisionStart, leaderOf } from './round.ts';
-import { headerOf, tieOf } from './schedule.ts';
+import { headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import {
   type BlockNode,
@@ -185,7 +185,7 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
 
 /** How many nodes come before this one in the tie hash of the round. */
 function tieRank(state: ProtocolState, tip: BlockNode): number {
-  const ties = state.registry.publicKeys.map((key) => tieOf(tip.state, key, state.hash));
+  const ties = state.audit.tiesOf(tip.state, state.registry, state.hash);
   return ties.filter((tie) => tie < ties[state.self]).length;
 }
 

@@ -457,6 +457,7 @@ function shared(core: Core): Audit {
   const states = new Map<string, ReturnType<Audit['applyBlock']>>();
   const headers = new Map<string, ReturnType<Audit['auditHeader']>>();
   const HEADERS_KEPT = 4096;
+  const ties = new WeakMap<ChainState, ReturnType<Audit['tiesOf']>>();
   return {
     applyBlock(chain, block, registry, hash) {
       const key = `${chain.tip}/${block.id}`;
@@ -476,6 +477,11 @@ function shared(core: Core): Audit {
         headers.set(key, audited);
       }
       return audited;
+    },
+    tiesOf(chain, registry, hash) {
+      const known = ties.get(chain) ?? core.tiesOf(chain, registry, hash);
+      ties.set(chain, known);
+      return known;
     },
   };
 }
