@@ -113,8 +113,6 @@ export class Cluster {
   readonly network: Network;
   readonly faults: Trouble;
   now_ms: number;
-  /** What each final block's state is, by id: for whoever wants to look at the chain. */
-  readonly states = new Map<string, ChainState>();
   private readonly options: ClusterOptions;
   private readonly core: Core;
   readonly world: World;
@@ -296,7 +294,6 @@ export class Cluster {
       if (strikes) return this.dies(node);
       if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.index, message);
       for (const final of outcome.finals) {
-        this.states.set(final.block.id, final.state);
         this.options.watch?.final?.(node, final);
         node.disk.prune(final.block.view);
       }
@@ -456,13 +453,14 @@ export class Cluster {
 function shared(core: Core): Audit {
   const states = new Map<string, ReturnType<Audit['applyBlock']>>();
   const headers = new Map<string, ReturnType<Audit['auditHeader']>>();
-  const HEADERS_KEPT = 4096;
+  const [STATES_KEPT, HEADERS_KEPT] = [1024, 4096];
   const ties = new WeakMap<ChainState, ReturnType<Audit['tiesOf']>>();
   return {
     applyBlock(chain, block, registry, hash) {
       const key = `${chain.tip}/${block.id}`;
       let next = states.get(key);
       if (next === undefined) {
+        if (states.size > STATES_KEPT) states.delete(states.keys().next().value as string);
         next = core.applyBlock(chain, block, registry, hash);
         states.set(key, next);
       }
