@@ -13,7 +13,7 @@ import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
 import { decisionStart, type Hours, hours } from './round.ts';
-import { type AuditedHeader, auditHeader, tiesOf } from './schedule.ts';
+import { type AuditedHeader, auditHeader, judgePlan, tiesOf } from './schedule.ts';
 
 /** A block in the tree that grows from the last final one. */
 export interface BlockNode {
@@ -37,11 +37,12 @@ export interface OwnVotes {
 
 /**
  * Predicate V and the order of ties: pure functions of the chain, handed in like the hash, so that a program that runs
- * many nodes can compute each block and header once.
+ * many nodes can compute each block, plan and header once.
  */
 export interface Audit {
   readonly applyBlock: typeof applyBlock;
   readonly auditHeader: typeof auditHeader;
+  readonly judgePlan: typeof judgePlan;
   readonly tiesOf: typeof tiesOf;
 }
 
@@ -207,7 +208,7 @@ export function makeState(
   registry: Registry,
   self: number,
   hash: Hash,
-  audit: Audit = { applyBlock, auditHeader, tiesOf },
+  audit: Audit = { applyBlock, auditHeader, judgePlan, tiesOf },
 ): ProtocolState {
   const root = rootOf(genesisState(registry));
   return {

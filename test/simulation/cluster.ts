@@ -455,7 +455,19 @@ function shared(core: Core): Audit {
   const headers = new Map<string, ReturnType<Audit['auditHeader']>>();
   const [STATES_KEPT, HEADERS_KEPT] = [1024, 4096];
   const ties = new WeakMap<ChainState, ReturnType<Audit['tiesOf']>>();
+  const worth = new WeakMap<
+    PlanAhead,
+    { readonly instance: Instance; readonly judged: ReturnType<Audit['judgePlan']> }
+  >();
+  const judgePlan: Audit['judgePlan'] = (instance, plan) => {
+    const known = worth.get(plan);
+    if (known?.instance === instance) return known.judged;
+    const judged = core.judgePlan(instance, plan);
+    worth.set(plan, { instance, judged });
+    return judged;
+  };
   return {
+    judgePlan,
     applyBlock(chain, block, registry, hash) {
       const key = `${chain.tip}/${block.id}`;
       let next = states.get(key);
@@ -471,7 +483,7 @@ function shared(core: Core): Audit {
       let audited = headers.get(key);
       if (audited === undefined) {
         if (headers.size > HEADERS_KEPT) headers.clear();
-        audited = core.auditHeader(chain, header, registry, hash);
+        audited = core.auditHeader(chain, header, registry, hash, judgePlan);
         headers.set(key, audited);
       }
       return audited;
