@@ -5,7 +5,7 @@
 import type { Hash } from '../ports.ts';
 import { type Benefit, evaluate } from './benefit/evaluate.ts';
 import { bindingRound, refusal as refusePlan } from './benefit/feasible.ts';
-import { type PlanAhead, siteEffect_W } from './benefit/instance.ts';
+import { type Instance, type PlanAhead, siteEffect_W } from './benefit/instance.ts';
 import { type Candidate, compareRank } from './benefit/rank.ts';
 import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, encode, fromHex, toHex } from './codec.ts';
@@ -30,15 +30,24 @@ export const headerOf = (seal: string, plan: PlanAhead, benefit: Benefit): Heade
   plan,
 });
 
+/** What a plan is worth, or why it is not allowed. */
+export function judgePlan(instance: Instance, plan: PlanAhead): Benefit | BlockRefusal {
+  const why = refusePlan(instance, plan);
+  return why === null ? evaluate(instance, plan) : refusal('infeasible', `${why.code}: ${why.detail}`);
+}
+
 /** Predicate V for a header (paper step 3, "audit"): is the plan allowed, and is it worth what it says? */
-export function auditHeader(chain: ChainState, header: Signed<Header>, hash: Hash): AuditedHeader | BlockRefusal {
+export function auditHeader(
+  chain: ChainState,
+  header: Signed<Header>,
+  hash: Hash,
+  judge = judgePlan,
+): AuditedHeader | BlockRefusal {
   if (chain.instance === null || header.body.seal !== chain.seal || header.round !== chain.sealRound) {
     return refusal('wrong-seal', 'it answers another SEAL');
   }
-  const { plan } = header.body;
-  const why = refusePlan(chain.instance, plan);
-  if (why !== null) return refusal('infeasible', `${why.code}: ${why.detail}`);
-  const benefit = evaluate(chain.instance, plan);
+  const benefit = judge(chain.instance, header.body.plan);
+  if ('code' in benefit) return benefit;
   const { lambda, pfInt, net_W, operations } = header.body;
   if (
     BigInt(lambda) !== benefit.lambda ||
@@ -56,6 +65,10 @@ export function auditHeader(chain: ChainState, header: Signed<Header>, hash: Has
 /** Among equals the lowest wins. The round is in it too: while no SCHEDULE is agreed the seed of the chain stays the same. */
 export const tieOf = (chain: ChainState, publicKey: Uint8Array, hash: Hash): string =>
   toHex(hash(concat(fromHex(chain.schedule), encode(chain.sealRound), publicKey)));
+
+/** The tie of each node of the registry. */
+export const tiesOf = (chain: ChainState, hash: Hash): readonly string[] =>
+  chain.registry.publicKeys.map((key) => tieOf(chain, key, hash));
 
 /** Negative when `a` wins over `b`. */
 export const compareHeaders = (a: AuditedHeader, b: AuditedHeader): number => compareRank(a.candidate, b.candidate);

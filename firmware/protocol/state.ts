@@ -13,7 +13,7 @@ import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
 import { decisionStart, type Hours, hours } from './round.ts';
-import { type AuditedHeader, auditHeader } from './schedule.ts';
+import { type AuditedHeader, auditHeader, judgePlan, tiesOf } from './schedule.ts';
 
 /** A block in the tree that grows from the last final one. */
 export interface BlockNode {
@@ -36,12 +36,14 @@ export interface OwnVotes {
 }
 
 /**
- * Predicate V: pure functions of the chain, handed in like the hash, so that a program that runs many nodes can
- * compute each block and header once.
+ * Predicate V and the order of ties: pure functions of the chain, handed in like the hash, so that a program that runs
+ * many nodes can compute each block, plan and header once.
  */
 export interface Audit {
   readonly applyBlock: typeof applyBlock;
   readonly auditHeader: typeof auditHeader;
+  readonly judgePlan: typeof judgePlan;
+  readonly tiesOf: typeof tiesOf;
 }
 
 /** What an author has sent in this round: one header binds; with a second, other one none of its headers binds a vote. */
@@ -209,7 +211,7 @@ export function makeState(
   registry: Registry,
   self: number,
   hash: Hash,
-  audit: Audit = { applyBlock, auditHeader },
+  audit: Audit = { applyBlock, auditHeader, judgePlan, tiesOf },
 ): ProtocolState {
   const root = rootOf(genesisState(registry));
   return {

@@ -3,9 +3,8 @@
  * a solution) is an input; everything it owes the world comes back as an outcome, to be carried out in the order
  * persist, send, relay, plan, solve, serve. No clock, no I/O, no chance; nothing else changes the state.
  */
-import { evaluate } from './benefit/evaluate.ts';
 import type { PlanAhead } from './benefit/instance.ts';
-import { isRefusal } from './chain.ts';
+import { type BlockRefusal, isRefusal } from './chain.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { askOn, baseOf, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
@@ -46,7 +45,7 @@ import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
 import type { Registry } from './registry.ts';
 import { decidedAt, decisionStart, leaderOf } from './round.ts';
-import { headerOf, tieOf } from './schedule.ts';
+import { headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import {
   type BlockNode,
@@ -165,16 +164,20 @@ function askSolver(state: ProtocolState, out: Outcome): void {
 function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outcome): void {
   const tip = sealedTip(state);
   if (tip?.state.instance == null || tip.state.seal !== seal) return; // too late, or the SEAL was skipped
+  const refused = ({ code, detail }: BlockRefusal): void =>
+    note(state, out, 'refused-header', `own solution: ${code}, ${detail}`);
+  const benefit = state.audit.judgePlan(tip.state.instance, plan);
+  if ('code' in benefit) return refused(benefit);
   const header: Unsigned<Header> = {
     epoch: 0,
     round: state.deciding,
     view: 0,
     sender: state.self,
-    body: headerOf(seal, plan, evaluate(tip.state.instance, plan)),
+    body: headerOf(seal, plan, benefit),
   };
   const unsent = signed(header, payloadOf(header, registryOf(state).tag), new Uint8Array(64), state.hash);
   const audited = state.audit.auditHeader(tip.state, unsent, state.hash);
-  if ('code' in audited) return note(state, out, 'refused-header', `own solution: ${audited.code}, ${audited.detail}`);
+  if ('code' in audited) return refused(audited);
   // Delay rank: whoever would win a tie speaks first, and the rest, no better, stay silent (protocol README).
   const turn = tieRank(state, tip);
   const latest_ms = decisionStart(state.deciding, state.hours.round_ms) + state.hours.headers_ms - state.hours.delta_ms;
@@ -187,7 +190,7 @@ function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outc
 
 /** How many nodes come before this one in the tie hash of the round. */
 function tieRank(state: ProtocolState, tip: BlockNode): number {
-  const ties = registryOf(state).publicKeys.map((key) => tieOf(tip.state, key, state.hash));
+  const ties = state.audit.tiesOf(tip.state, state.hash);
   return ties.filter((tie) => tie < ties[state.self]).length;
 }
 

@@ -33,7 +33,7 @@ import { type Core, device } from './core.ts';
 import { Door } from './door.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
 import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
-import { Network } from './network.ts';
+import { Network, type Packet } from './network.ts';
 import { type Random, randomStream } from './random.ts';
 import { Disk } from './storage.ts';
 import { type Flow, type Registers, World } from './world.ts';
@@ -113,8 +113,6 @@ export class Cluster {
   readonly network: Network;
   readonly faults: Trouble;
   now_ms: number;
-  /** What each final block's state is, by id: for whoever wants to look at the chain. */
-  readonly states = new Map<string, ChainState>();
   private readonly options: ClusterOptions;
   private readonly core: Core;
   readonly world: World;
@@ -182,7 +180,7 @@ export class Cluster {
       }
       if (offset === 2 * hours.delta_ms) this.metersReport();
       if (offset === wishes_ms) this.peopleWish();
-      this.network.arrivals(this.now_ms, (to, message) => this.deliver(this.nodes[to], message));
+      this.network.arrivals(this.now_ms, (to, packet) => this.deliver(this.nodes[to], packet));
     }
     this.rounds += 1;
     this.options.watch?.decided?.(round, this.faults.calmRounds);
@@ -261,11 +259,12 @@ export class Cluster {
     this.feed(node, { kind: 'tick', now_ms: this.now_ms + this.faults.skew_ms(node.index, this.now_ms) });
   }
 
-  private deliver(node: SimNode, message: Signed): void {
+  private deliver(node: SimNode, packet: Packet): void {
     if (!node.alive) return;
-    this.network.count(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+    const { message } = packet;
+    this.network.count(packet);
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
-    if (!node.door.admits(message, node.state.deciding)) return;
+    if (!node.door.admits(packet, node.state.deciding)) return;
     this.options.watch?.heard?.(node, message);
     if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);
     this.feed(node, { kind: 'message', message });
@@ -283,7 +282,7 @@ export class Cluster {
       if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
       for (const [at, unsigned] of outcome.send.entries()) {
         const message = this.sign(unsigned);
-        node.door.remember(message);
+        node.door.remember(this.pack(message).serial);
         if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
         else {
           this.options.watch?.said?.(message, true);
@@ -295,7 +294,6 @@ export class Cluster {
       if (strikes) return this.dies(node);
       if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.index, message);
       for (const final of outcome.finals) {
-        this.states.set(final.block.id, final.state);
         this.options.watch?.final?.(node, final);
         node.disk.prune(final.block.view);
       }
@@ -384,6 +382,10 @@ export class Cluster {
     reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
   }
 
+  private pack(message: Signed): Packet {
+    return this.network.pack(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+  }
+
   private broadcast(from: number, message: Signed, to?: readonly number[]): void {
     const { body } = message;
     if (body.type === 'VOTE' && body.kind === 'final') {
@@ -391,9 +393,10 @@ export class Cluster {
       if (!votes.some(({ sender }) => sender === message.sender)) votes.push(message as Signed<Vote>);
       this.finalVotes.set(body.block, votes);
     }
+    const packet = this.pack(message);
     for (let node = 0; node < this.nodes.length; node++) {
       if (node === from || (to !== undefined && !to.includes(node))) continue;
-      this.network.carry(from, node, message, this.now_ms, this.faults);
+      this.network.carry(from, node, packet, this.now_ms, this.faults);
     }
   }
 
@@ -450,12 +453,26 @@ export class Cluster {
 function shared(core: Core): Audit {
   const states = new Map<string, ReturnType<Audit['applyBlock']>>();
   const headers = new Map<string, ReturnType<Audit['auditHeader']>>();
-  const HEADERS_KEPT = 4096;
+  const [STATES_KEPT, HEADERS_KEPT] = [1024, 4096];
+  const ties = new WeakMap<ChainState, ReturnType<Audit['tiesOf']>>();
+  const worth = new WeakMap<
+    PlanAhead,
+    { readonly instance: Instance; readonly judged: ReturnType<Audit['judgePlan']> }
+  >();
+  const judgePlan: Audit['judgePlan'] = (instance, plan) => {
+    const known = worth.get(plan);
+    if (known?.instance === instance) return known.judged;
+    const judged = core.judgePlan(instance, plan);
+    worth.set(plan, { instance, judged });
+    return judged;
+  };
   return {
+    judgePlan,
     applyBlock(chain, block, hash) {
       const key = `${chain.tip}/${block.id}`;
       let next = states.get(key);
       if (next === undefined) {
+        if (states.size > STATES_KEPT) states.delete(states.keys().next().value as string);
         next = core.applyBlock(chain, block, hash);
         states.set(key, next);
       }
@@ -466,10 +483,15 @@ function shared(core: Core): Audit {
       let audited = headers.get(key);
       if (audited === undefined) {
         if (headers.size > HEADERS_KEPT) headers.clear();
-        audited = core.auditHeader(chain, header, hash);
+        audited = core.auditHeader(chain, header, hash, judgePlan);
         headers.set(key, audited);
       }
       return audited;
+    },
+    tiesOf(chain, hash) {
+      const known = ties.get(chain) ?? core.tiesOf(chain, hash);
+      ties.set(chain, known);
+      return known;
     },
   };
 }

@@ -2,13 +2,14 @@
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { leaderOf } from '../../firmware/protocol/round.ts';
-import { auditHeader } from '../../firmware/protocol/schedule.ts';
+import { auditHeader, judgePlan, tiesOf } from '../../firmware/protocol/schedule.ts';
 import { makeState } from '../../firmware/protocol/state.ts';
 import { hasOpenOrder, pendingOf, restore, step } from '../../firmware/protocol/step.ts';
 
 export const device = {
   applyBlock,
   auditHeader,
+  judgePlan,
   leaderOf,
   makeRegistry,
   makeState,
@@ -16,6 +17,7 @@ export const device = {
   pendingOf,
   restore,
   step,
+  tiesOf,
 };
 
 export type Core = typeof device;

@@ -26,7 +26,7 @@ import {
 } from '../../firmware/protocol/messages.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { decidedAt, decisionStart, firstView, roundOfView } from '../../firmware/protocol/round.ts';
-import { headerOf, tieOf } from '../../firmware/protocol/schedule.ts';
+import { headerOf, tiesOf } from '../../firmware/protocol/schedule.ts';
 import type { BlockNode, Outcome, ProtocolState } from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { solve } from '../../firmware/solver/solve.ts';
@@ -190,7 +190,7 @@ export class Stage {
     const instance = chain.instance as Instance;
     const plan = solve(instance, 'eq11', {});
     const body = headerOf(chain.seal, plan, evaluate(instance, plan));
-    const ties = this.registry.publicKeys.map((key) => tieOf(chain, key, sha256));
+    const ties = tiesOf(chain, this.registry, sha256);
     const [best, other] = [body, { ...body, lambda: body.lambda - 1 }].map((each) => this.say(D, each));
     return { best, other, wins: ties.every((tie) => ties[D] <= tie) };
   }

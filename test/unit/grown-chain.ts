@@ -72,7 +72,7 @@ export class GrownChain {
 
   sign<B extends Body>(sender: number, body: B, place: Partial<Unsigned> = {}): Signed<B> {
     const message = { epoch: 0, round: this.round, view: 0, sender, ...place, body };
-    const payload = Uint8Array.from(payloadOf(message, this.registry.tag)); // cborg may give a Buffer
+    const payload = payloadOf(message, this.registry.tag);
     return signed(message, payload, this.signers[sender].sign(toSign(payload)), sha256);
   }
 

@@ -22,7 +22,7 @@ export const registry = makeRegistry(neighbourhoodOf(4), sha256);
 
 export function sign<B extends Body>(sender: number, body: B, place: Partial<Unsigned> = {}): Signed<B> {
   const message = { epoch: 0, round: 1000, view: 0, sender, ...place, body };
-  const payload = Uint8Array.from(payloadOf(message, registry.tag)); // cborg may give a Buffer
+  const payload = payloadOf(message, registry.tag);
   return signed(message, payload, signerOf(sender).sign(toSign(payload)), sha256);
 }
 

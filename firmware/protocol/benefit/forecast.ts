@@ -16,8 +16,24 @@ export const FORECAST_DAYS = 7;
 export const LOAD_REACH_s = 1800;
 export const ORDER_REACH_s = 3600;
 
-/** One series: values by round, oldest first; rounds may be missing (terminated rounds, an outage). */
-export type Series = ReadonlyMap<number, number>;
+/** One series: values by round; rounds may be missing (terminated rounds, an outage). */
+export type Series = Pick<ReadonlyMap<number, number>, 'get'>;
+
+/** A series of the rounds from `first` on, so many: eight days are asked for over and over, and a list costs no hashing. */
+export class Timeline implements Series {
+  private readonly first: number;
+  private readonly values: (number | undefined)[];
+  constructor(first: number, rounds: number) {
+    this.first = first;
+    this.values = new Array<number | undefined>(rounds).fill(undefined);
+  }
+  get(round: number): number | undefined {
+    return round < this.first ? undefined : this.values[round - this.first];
+  }
+  set(round: number, value: number): void {
+    this.values[round - this.first] = value;
+  }
+}
 
 export interface SeriesForecast {
   /** Last known round of the series; its value is what the deviation is taken from. */
@@ -35,52 +51,94 @@ export interface SeriesForecast {
 
 const slotOf = (round: number, slots: number): number => round - floorDiv(round, slots) * slots;
 
-/** Sum and count by slot of the day, over the window of days before `known` + 1. */
+/** The rounds of the window of days before `known`, oldest first, each with its slot of the day. */
+function eachRound(f: SeriesForecast, visit: (round: number, slot: number) => void): void {
+  const first = f.known - FORECAST_DAYS * f.slotsPerDay;
+  let slot = slotOf(first, f.slotsPerDay);
+  for (let round = first; round < f.known; round++) {
+    visit(round, slot);
+    slot = slot + 1 === f.slotsPerDay ? 0 : slot + 1;
+  }
+}
+
+/** Sum and count by slot of the day. */
 function daily(series: Series, f: SeriesForecast): { readonly sum: number[]; readonly count: number[] } {
   const sum = new Array<number>(f.slotsPerDay).fill(0);
   const count = new Array<number>(f.slotsPerDay).fill(0);
-  for (let round = f.known - FORECAST_DAYS * f.slotsPerDay; round < f.known; round++) {
+  eachRound(f, (round, slot) => {
     const value = series.get(round);
-    if (value === undefined) continue;
-    const slot = slotOf(round, f.slotsPerDay);
+    if (value === undefined) return;
     sum[slot]! += value;
     count[slot]! += 1;
-  }
+  });
   return { sum, count };
+}
+
+/**
+ * A triangular window around each place of a ring: the values d places away, times reach - d, added up. One place on,
+ * each of the next `reach` values counts once more, and each of the last `reach`, this one's included, once less.
+ */
+function windowed(ring: readonly number[], reach: number): number[] {
+  const at = (place: number): number => ring[slotOf(place, ring.length)]!;
+  let [total, last, next] = [0, 0, 0];
+  for (let d = 0; d < reach; d++) {
+    total += (reach - d) * (d === 0 ? at(0) : at(d) + at(-d));
+    last += at(-d);
+    next += at(d + 1);
+  }
+  return ring.map((_, place) => {
+    const here = total;
+    total += next - last;
+    last += at(place + 1) - at(place + 1 - reach);
+    next += at(place + 1 + reach) - at(place + 1);
+    return here;
+  });
 }
 
 /** Mean by slot, smoothed by a triangular window; undefined where neither history nor prior knows anything. */
 export function profile(series: Series, f: SeriesForecast): (number | undefined)[] {
   const { sum, count } = daily(series, f);
   const reach = Math.max(1, floorDiv(f.reach_s, f.roundTime_s));
-  return sum.map((_, slot) => {
-    let total = 0;
-    let weights = 0;
-    for (let d = 1 - reach; d < reach; d++) {
-      const s = slotOf(slot + d, f.slotsPerDay);
-      const weight = reach - Math.abs(d);
-      total += weight * sum[s]!;
-      weights += weight * count[s]!;
+  const weights = windowed(count, reach);
+  return windowed(sum, reach).map((total, slot) =>
+    weights[slot]! > 0 ? floorDiv(total, weights[slot]!) : f.prior?.[slot],
+  );
+}
+
+/** A sum of products, in numbers for as long as they are exact. */
+class ExactSum {
+  private whole = 0n;
+  private part = 0;
+  add(a: number, b: number): void {
+    const product = a * b;
+    if (!Number.isSafeInteger(product)) this.whole += BigInt(a) * BigInt(b);
+    else if (Number.isSafeInteger(this.part + product)) this.part += product;
+    else {
+      this.whole += BigInt(this.part);
+      this.part = product;
     }
-    return weights > 0 ? floorDiv(total, weights) : f.prior?.[slot];
-  });
+  }
+  get total(): bigint {
+    return this.whole + BigInt(this.part);
+  }
 }
 
 /** rho, ppm in 0..1,000,000: autocorrelation at one round of the deviations from `mean`; 1 where nothing is known. */
 export function persistence_ppm(series: Series, mean: readonly (number | undefined)[], f: SeriesForecast): number {
-  let squares = 0n;
-  let products = 0n;
+  const ofSquares = new ExactSum();
+  const ofProducts = new ExactSum();
   let before: number | undefined;
-  for (let round = f.known - FORECAST_DAYS * f.slotsPerDay; round < f.known; round++) {
+  eachRound(f, (round, slot) => {
     const value = series.get(round);
-    const usual = mean[slotOf(round, f.slotsPerDay)];
+    const usual = mean[slot];
     const deviation = value === undefined || usual === undefined ? undefined : value - usual;
     if (deviation !== undefined && before !== undefined) {
-      squares += BigInt(before) * BigInt(before);
-      products += BigInt(before) * BigInt(deviation);
+      ofSquares.add(before, before);
+      ofProducts.add(before, deviation);
     }
     before = deviation;
-  }
+  });
+  const [squares, products] = [ofSquares.total, ofProducts.total];
   if (squares === 0n) return PPM;
   if (products <= 0n) return 0;
   return products >= squares ? PPM : Number((products * BigInt(PPM)) / squares);
@@ -96,19 +154,20 @@ export const SURPRISE_UNIT_W = 100;
 export function surprise(series: Series, f: SeriesForecast): number[] {
   const mean = profile(series, f);
   const rho = persistence_ppm(series, mean, f);
-  const squares = new Map<number, number>();
+  const window = FORECAST_DAYS * f.slotsPerDay;
+  const squares = new Timeline(f.known - window, window);
   let before = 0;
-  for (let round = f.known - FORECAST_DAYS * f.slotsPerDay; round < f.known; round++) {
+  eachRound(f, (round, slot) => {
     const value = series.get(round);
-    const usual = mean[slotOf(round, f.slotsPerDay)];
+    const usual = mean[slot];
     if (value === undefined || usual === undefined) {
       before = 0;
-      continue;
+      return;
     }
     const deviation = value - usual;
     squares.set(round, floorDiv(deviation - mulDiv(before, rho, PPM), SURPRISE_UNIT_W) ** 2);
     before = deviation;
-  }
+  });
   return profile(squares, f).map((value) => value ?? 0);
 }
 

@@ -2,7 +2,7 @@
  * From the chain to the problem: what a SEAL fixes, and what follows from it. Pure; every node that has the same
  * chain poses the same instance.
  */
-import { dayLevel_ppm, forecastSeries, LOAD_REACH_s, ORDER_REACH_s, profile, surprise } from './forecast.ts';
+import { dayLevel_ppm, forecastSeries, LOAD_REACH_s, ORDER_REACH_s, profile, surprise, Timeline } from './forecast.ts';
 import type { Direction, Instance, Limits, PendingOrder } from './instance.ts';
 import { mulDiv, PPM } from './instance.ts';
 
@@ -55,22 +55,21 @@ export function poseInstance(facts: Facts): Instance {
   const slotsPerDay = 86_400 / facts.roundTime_s;
   const { round, roundTime_s } = facts;
   const common = { round, rounds: facts.lookAhead_rounds, slotsPerDay, roundTime_s };
-  const loads = new Map<number, number>();
-  const buys = new Map<number, number>([[round, facts.arrived.buy_W]]);
-  const sells = new Map<number, number>([[round, facts.arrived.sell_W]]);
+  const first = facts.history[0]?.round ?? round;
+  const series = (): Timeline => new Timeline(first, round - first + 1);
+  const [loads, buys, sells, both, nets] = [series(), series(), series(), series(), series()];
   let known = round - 1;
-  for (const record of facts.history) {
-    if (record.load_W !== undefined) {
-      loads.set(record.round, record.load_W);
-      known = record.round;
+  const records: readonly RoundRecord[] = [...facts.history, { round, ...facts.arrived }];
+  for (const { round: past, load_W, buy_W, sell_W } of records) {
+    if (load_W !== undefined) {
+      loads.set(past, load_W);
+      known = past;
     }
-    buys.set(record.round, record.buy_W);
-    sells.set(record.round, record.sell_W);
+    buys.set(past, buy_W);
+    sells.set(past, sell_W);
+    both.set(past, buy_W + sell_W);
+    nets.set(past, buy_W - mulDiv(sell_W, facts.dischargingEfficiency_ppm, PPM));
   }
-  const both = new Map<number, number>();
-  for (const [r, buy] of buys) both.set(r, buy + (sells.get(r) ?? 0));
-  const nets = new Map<number, number>();
-  for (const [r, buy] of buys) nets.set(r, buy - mulDiv(sells.get(r) ?? 0, facts.dischargingEfficiency_ppm, PPM));
   const orders = { ...common, known: round, reach_s: ORDER_REACH_s, unknown: 'zero' } as const;
   const level_ppm = dayLevel_ppm(both, profile(both, orders), orders);
   const unusual = surprise(nets, orders);

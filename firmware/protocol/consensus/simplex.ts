@@ -25,7 +25,7 @@ import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolSt
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
-import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf, votesBy } from './votes.ts';
+import { addVote, certificate, mayCertify, pruneVotes, rivalsOf, skippedUpTo, skipsOf, viewsOf } from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
@@ -170,8 +170,8 @@ export function onVote(state: ProtocolState, vote: Signed<Vote>): void {
   if (!registryOf(state).isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
   if (tooFar(state, vote.body.to)) return;
   if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body); // what a lost ledger forgot, peers may know
-  for (const other of votesBy(state.votes, vote.sender)) accuse(state, other, vote);
-  if (addVote(state.votes, vote) === 'added') state.news = true;
+  for (const other of rivalsOf(state.votes, vote)) accuse(state, other, vote);
+  if (addVote(state.votes, vote) === 'added' && mayCertify(state.votes, vote, registryOf(state).q)) state.news = true;
 }
 
 /** Carries out everything that follows from what is known now. Called after every input. */

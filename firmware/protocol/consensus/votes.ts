@@ -53,15 +53,21 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   return 'added';
 }
 
-/** What one voter has said, as far as it is kept. */
-export function* votesBy(book: VoteBook, voter: number): Generator<Signed<Vote>> {
+/** What the voter of this vote has said about the same views, as far as it is kept: nothing else can contradict it. */
+export function rivalsOf(book: VoteBook, { view, sender, body: { to } }: Signed<Vote>): Signed<Vote>[] {
+  const rivals: Signed<Vote>[] = [];
   for (const views of [book.notarize, book.final])
-    for (const voters of views.values()) {
-      const vote = voters.get(voter);
-      if (vote !== undefined) yield vote;
+    for (const at of view === to ? [view] : views.keys()) {
+      const rival = view <= at && at <= to ? views.get(at)?.get(sender) : undefined;
+      if (rival !== undefined) rivals.push(rival);
     }
-  yield* book.skip.get(voter) ?? [];
+  for (const range of book.skip.get(sender) ?? []) if (range.view <= to && range.body.to >= view) rivals.push(range);
+  return rivals;
 }
+
+/** False for as long as so few have voted like this that no quorum of them can be together. */
+export const mayCertify = (book: VoteBook, { view, body: { kind } }: Signed<Vote>, q: number): boolean =>
+  ((kind === 'skip' ? book.skip : book[kind].get(view))?.size ?? 0) >= q;
 
 /** Certificates among these votes: those of a quorum of voters for the same block in the same view count as one. */
 export function addCertificates(

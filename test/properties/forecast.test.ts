@@ -1,0 +1,120 @@
+/** The forecast's short ways against plain ones: windows that slide, sums in numbers, lists for maps. */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import {
+  FORECAST_DAYS,
+  forecastSeries,
+  persistence_ppm,
+  profile,
+  type Series,
+  type SeriesForecast,
+  surprise,
+  Timeline,
+} from '../../firmware/protocol/benefit/forecast.ts';
+import { floorDiv } from '../../firmware/protocol/benefit/instance.ts';
+
+const mod = (a: number, b: number): number => ((a % b) + b) % b;
+
+/** As the specification says it: each slot's mean over the window's days and, with falling weight, its neighbours'. */
+function plainProfile(series: Series, f: SeriesForecast): (number | undefined)[] {
+  const reach = Math.max(1, Math.floor(f.reach_s / f.roundTime_s));
+  return Array.from({ length: f.slotsPerDay }, (_, slot) => {
+    let [total, weights] = [0, 0];
+    for (let round = f.known - FORECAST_DAYS * f.slotsPerDay; round < f.known; round++)
+      for (let d = 1 - reach; d < reach; d++) {
+        const value = series.get(round);
+        if (value === undefined || mod(slot + d, f.slotsPerDay) !== mod(round, f.slotsPerDay)) continue;
+        total += (reach - Math.abs(d)) * value;
+        weights += reach - Math.abs(d);
+      }
+    return weights > 0 ? floorDiv(total, weights) : f.prior?.[slot];
+  });
+}
+
+function plainPersistence(series: Series, mean: readonly (number | undefined)[], f: SeriesForecast): number {
+  let [squares, products] = [0n, 0n];
+  const deviation = (round: number): bigint | undefined => {
+    const [value, usual] = [series.get(round), mean[mod(round, f.slotsPerDay)]];
+    return value === undefined || usual === undefined ? undefined : BigInt(value - usual);
+  };
+  for (let round = f.known - FORECAST_DAYS * f.slotsPerDay + 1; round < f.known; round++) {
+    const [before, now] = [deviation(round - 1), deviation(round)];
+    if (before === undefined || now === undefined) continue;
+    squares += before * before;
+    products += before * now;
+  }
+  if (squares === 0n) return 1_000_000;
+  const ppm = (products * 1_000_000n) / squares;
+  return Number(ppm < 0n ? 0n : ppm > 1_000_000n ? 1_000_000n : ppm);
+}
+
+/** Values small and as large as a site's may be, in runs and with gaps, some beyond the window; negative rounds too. */
+const cases = fc
+  .record({
+    slotsPerDay: fc.integer({ min: 1, max: 48 }),
+    reach: fc.integer({ min: 0, max: 60 }),
+    known: fc.integer({ min: -20, max: 500 }),
+    prior: fc.boolean(),
+    values: fc.array(fc.option(fc.oneof(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -1e8, max: 1e8 }))), {
+      maxLength: 420,
+    }),
+  })
+  .map(({ slotsPerDay, reach, known, prior, values }) => {
+    const first = known - values.length + 1;
+    const timeline = new Timeline(first, values.length);
+    const map = new Map<number, number>();
+    values.forEach((value, i) => {
+      if (value === null) return;
+      timeline.set(first + i, value);
+      map.set(first + i, value);
+    });
+    const f: SeriesForecast = {
+      known,
+      round: known + 1,
+      rounds: 3,
+      slotsPerDay,
+      roundTime_s: 300,
+      reach_s: reach * 300,
+      unknown: 'persists',
+      ...(prior && { prior: Array.from({ length: slotsPerDay }, (_, slot) => slot) }),
+    };
+    return { timeline, map, f };
+  });
+
+it('the sliding window gives the mean of the plain one', () => {
+  fc.assert(
+    fc.property(cases, ({ map, f }) => {
+      expect(profile(map, f)).toEqual(plainProfile(map, f));
+    }),
+  );
+});
+
+it('sums of products are exact, whatever their size', () => {
+  fc.assert(
+    fc.property(cases, ({ map, f }) => {
+      const mean = plainProfile(map, f);
+      expect(persistence_ppm(map, mean, f)).toBe(plainPersistence(map, mean, f));
+    }),
+  );
+});
+
+// Pairs of deviations of which one is the other's fifth, 25th, .. part: a sum that is rounded anywhere gives a ppm less.
+it.each([5, 25, 125, 625])('a persistence of 1/%i is exact in sums far beyond 2^53', (part) => {
+  const pairs = new Map<number, number>();
+  for (let i = 0; i < 100; i++) {
+    const deviation = Math.floor(1e8 / part) - 2 * i * i - 1;
+    pairs.set(3 * i, part * deviation).set(3 * i + 1, deviation);
+  }
+  const hours = { known: 300, round: 301, rounds: 1, slotsPerDay: 48, roundTime_s: 1800, reach_s: 0 };
+  const usual = Array.from({ length: 48 }, () => 0);
+  expect(persistence_ppm(pairs, usual, { ...hours, unknown: 'zero' })).toBe(1_000_000 / part);
+});
+
+it('a list of rounds is the same series as a map of them', () => {
+  fc.assert(
+    fc.property(cases, ({ timeline, map, f }) => {
+      expect(forecastSeries(timeline, f)).toEqual(forecastSeries(map, f));
+      expect(surprise(timeline, f)).toEqual(surprise(map, f));
+    }),
+  );
+});

@@ -1,0 +1,95 @@
+/** Short cuts of the vote book against looking at everything: which votes may contradict one, and which may certify. */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import {
+  addVote,
+  allVotes,
+  certificate,
+  emptyBook,
+  mayCertify,
+  rivalsOf,
+  skippedUpTo,
+  type VoteBook,
+} from '../../firmware/protocol/consensus/votes.ts';
+import { offenceOf } from '../../firmware/protocol/evidence.ts';
+import type { Signed, Vote } from '../../firmware/protocol/messages.ts';
+
+const VIEWS = 6;
+const VOTERS = 5;
+const Q = 4;
+
+/** Votes as honest and lying voters say them, each with an id of its own content. */
+const votes: fc.Arbitrary<Signed<Vote>[]> = fc.array(
+  fc
+    .record({
+      sender: fc.nat(VOTERS - 1),
+      kind: fc.constantFrom<Vote['kind'][]>('notarize', 'final', 'skip'),
+      view: fc.nat(VIEWS - 1),
+      length: fc.nat(3),
+      block: fc.constantFrom('aa', 'bb'),
+    })
+    .map(({ sender, kind, view, length, block }) => {
+      const body: Vote = { type: 'VOTE', kind, to: kind === 'skip' ? view + length : view, block };
+      return { sender, view, round: 0, id: JSON.stringify([sender, view, body]), body } as Signed<Vote>;
+    }),
+  { maxLength: 60 },
+);
+
+const offences = (rivals: readonly Signed<Vote>[], vote: Signed<Vote>): string[] =>
+  rivals.flatMap((rival) => (offenceOf(rival, vote) === null ? [] : [rival.id])).sort();
+
+/** Whether for some such votes the rivals prove another lie than everything that the voter has said. */
+const overlooks = (rivals: typeof rivalsOf): boolean =>
+  fc.check(
+    fc.property(votes, (said) => {
+      const book = emptyBook();
+      for (const vote of said) {
+        const all = allVotes(book).filter(({ sender }) => sender === vote.sender);
+        if (offences(all, vote).join() !== offences(rivals(book, vote), vote).join()) return false;
+        addVote(book, vote);
+      }
+      return true;
+    }),
+    { seed: 1, numRuns: 500 },
+  ).failed;
+
+it('finds every contradiction among the votes on the same views', () => {
+  expect(overlooks(rivalsOf)).toBe(false);
+});
+
+it('and the test notices when those on one end of a range are left out', () => {
+  const narrow: typeof rivalsOf = (book, vote) => rivalsOf(book, vote).filter(({ view }) => view !== vote.body.to);
+  expect(overlooks(narrow)).toBe(true);
+});
+
+/** Everything that the rules can read off a book. */
+const read = (book: VoteBook): string =>
+  JSON.stringify(
+    Array.from({ length: VIEWS }, (_, view) => [
+      certificate(book, 'notarize', view, Q)?.map(({ id }) => id),
+      certificate(book, 'final', view, Q)?.map(({ id }) => id),
+      skippedUpTo(book, view, VIEWS, Q),
+    ]),
+  );
+
+const misses = (may: typeof mayCertify): boolean =>
+  fc.check(
+    fc.property(votes, (said) => {
+      const book = emptyBook();
+      for (const vote of said) {
+        const before = read(book);
+        addVote(book, vote);
+        if (read(book) !== before && !may(book, vote, Q)) return false;
+      }
+      return true;
+    }),
+    { seed: 1, numRuns: 500 },
+  ).failed;
+
+it('says of no vote in vain that it can certify nothing', () => {
+  expect(misses(mayCertify)).toBe(false);
+});
+
+it('and the test notices when one vote too many is asked for', () => {
+  expect(misses((book, vote, q) => mayCertify(book, vote, q + 1))).toBe(true);
+});
