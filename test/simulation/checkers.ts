@@ -9,7 +9,7 @@ import { breach, type Running } from '../../firmware/protocol/benefit/safety.ts'
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { offenceOf } from '../../firmware/protocol/evidence.ts';
-import { ORDERS_PER_NODE } from '../../firmware/protocol/limits.ts';
+import { ORDERS_PER_NODE, VIEWS_PER_ROUND } from '../../firmware/protocol/limits.ts';
 import type { Block, Evidence, Header, Signed, Vote } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
@@ -56,7 +56,7 @@ interface Said {
 }
 
 /** Views this far back cannot be voted on any more; what was said about them is let go. */
-const VIEWS_KEPT = 15 * 64;
+const VIEWS_KEPT = VIEWS_PER_ROUND * 64;
 const ROUNDS_KEPT = 16;
 
 /** Progress is owed from so many calm rounds on (the first of them may still be lost to the storm). */
