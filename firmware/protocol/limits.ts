@@ -35,6 +35,9 @@ export const ORPHANS_PER_LEADER = 8;
 /** Headers held per round beside the best: enough to see a tie, too few to hurt (suppression leaves about 8). */
 export const HEADERS_PER_ROUND = 128;
 
+/** SEALs whose problems are kept, so that a false header can still be proved: its accusers take turns for a hundred seconds. */
+export const SEALS_KEPT = 4;
+
 /** Proposals kept of one view: the first is voted on, the second is evidence, more are noise. */
 export const PROPOSALS_PER_VIEW = 2;
 

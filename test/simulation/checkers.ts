@@ -32,7 +32,7 @@ export const INVARIANTS = {
   I9: 'energy is conserved to the joule',
   I11: 'an order at its cap runs unless safety forbids it',
   I13: 'after faults stop, final again within two rounds',
-  I15: 'nobody is convicted who has not lied',
+  I15: 'nobody is convicted who has not lied, and who has lied about a header is convicted by all who heard it',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
@@ -73,10 +73,15 @@ export class Checkers implements Partial<Watch> {
   /** The one final chain: block ids and states by height - 1. */
   private readonly chain: { readonly id: string; readonly round: number }[] = [];
   private tip: ChainState;
+  /** As the last SEAL left it. */
+  private posedState: ChainState | null = null;
   private readonly finalVotes = new Map<string, Set<number>>();
   private readonly headers = new Map<string, Set<string>>();
   private readonly heights = new Map<number, number>();
   private readonly registers = new Map<number, number>();
+  /** I15: the headers that each honest node has heard in this round, and what it owed at the end of the last one. */
+  private readonly headersHeard = new Map<SimNode, Map<string, Signed<Header>>>();
+  private convictions: { readonly node: SimNode; readonly culprit: number; readonly lie: string }[] = [];
   /** Nodes against which a proof is known. */
   readonly convicted = new Set<number>();
   /** I11: SEALs so far, the problem that the last one poses, and by order the SEAL at which it must run. */
@@ -168,6 +173,7 @@ export class Checkers implements Partial<Watch> {
     this.chain.push({ id: block.id, round });
     this.tip = after;
     if (block.body.kind === 'SEAL') {
+      this.posedState = after;
       this.seals.set(round, { before, block });
       this.energy(block, before, state);
     }
@@ -180,7 +186,6 @@ export class Checkers implements Partial<Watch> {
     this.choice(round);
   }
 
-  /** I3 for the plan, and for I1 the certificate that it stands on. */
   /** I15: nobody is convicted who has not lied. */
   evidence(_node: SimNode, { body, round }: Signed<Evidence>): void {
     const { sender } = body.first;
@@ -189,6 +194,41 @@ export class Checkers implements Partial<Watch> {
     this.convicted.add(sender);
   }
 
+  heard(node: SimNode, message: Signed): void {
+    if (message.body.type !== 'HEADER' || node.liar || message.round !== node.state.deciding) return;
+    const heard = this.headersHeard.get(node) ?? new Map<string, Signed<Header>>();
+    this.headersHeard.set(node, heard.set(message.id, message as Signed<Header>));
+  }
+
+  /** What a node was about to say is lost. */
+  crashed(node: SimNode): void {
+    this.headersHeard.delete(node);
+    this.convictions = this.convictions.filter((each) => each.node !== node);
+  }
+
+  /**
+   * I15, the other half: what a node heard in a calm round, and a person would call a lie, it has proof of a round later.
+   * Only about headers: whether two votes reach one node while they count is a matter of luck.
+   */
+  private complete(round: number, calmRounds: number): void {
+    for (const { node, culprit, lie } of this.convictions)
+      if (!node.state.evidence.has(culprit))
+        throw new Violation('I15', round - 1, `node ${node.index} has no proof that node ${culprit} ${lie}`);
+    this.convictions = [];
+    const chain = this.tip.sealRound === round ? this.posedState : null;
+    if (calmRounds >= CALM_BEFORE_PROGRESS)
+      for (const [node, heard] of this.headersHeard)
+        for (const header of heard.values()) {
+          const culprit = header.sender;
+          const twice = [...heard.values()].some(({ id, sender }) => sender === culprit && id !== header.id);
+          if (twice) this.convictions.push({ node, culprit, lie: 'sent two headers' });
+          else if (chain?.seal === header.body.seal && 'code' in auditHeader(chain, header, this.registry, sha256))
+            this.convictions.push({ node, culprit, lie: 'sent a false header' });
+        }
+    this.headersHeard.clear();
+  }
+
+  /** I3 for the plan, and for I1 the certificate that it stands on. */
   plan(node: SimNode, plan: Plan): void {
     if (node.liar) return;
     const { round } = plan;
@@ -235,6 +275,7 @@ export class Checkers implements Partial<Watch> {
       }
     }
     this.held.set(round, { orders, headers });
+    this.complete(round, calmRounds);
     this.choice(round);
     const served = [...(this.planned.get(round) ?? [])].filter((node) => registry.isValidator[node]).length;
     this.decidedRounds += 1;

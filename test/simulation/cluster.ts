@@ -240,6 +240,7 @@ export class Cluster {
       this.broadcast(node.index, message);
     }
     this.tick(node);
+    for (const evidence of node.disk.proofs) this.feed(node, { kind: 'convicted', evidence });
     for (const message of again) if (message.body.type === 'HEADER') this.feed(node, { kind: 'message', message });
     this.options.watch?.restarted?.(node);
   }
@@ -299,7 +300,10 @@ export class Cluster {
         this.options.watch?.final?.(node, final);
         node.disk.prune(final.block.view);
       }
-      for (const proof of outcome.evidence) this.options.watch?.evidence?.(node, proof);
+      for (const proof of outcome.evidence) {
+        if (input.kind !== 'convicted') node.disk.proofs.push(proof);
+        this.options.watch?.evidence?.(node, proof);
+      }
       if (outcome.plan !== null) {
         node.plans = [...node.plans.slice(-1), outcome.plan];
         this.options.watch?.plan?.(node, outcome.plan);

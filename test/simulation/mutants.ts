@@ -49,6 +49,33 @@ export const MUTANTS: readonly Mutant[] = [
     run: { nodes: 4, rounds: 40, seed: 1, faults: ['crash', 'partition'] },
   },
   {
+    name: 'another-problem',
+    meaning: 'a header is judged by whatever SEAL is open',
+    patches: [
+      {
+        file: 'consensus/judge.ts',
+        find: 'chain.seal === seal && chain.instance !== null',
+        replace: 'chain.instance !== null',
+      },
+    ],
+    caughtBy: ['I15'],
+    run: { nodes: 4, rounds: 40, seed: 1, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+  },
+  {
+    name: 'false-headers-forgiven',
+    meaning: 'a header that is not what it says is ignored, and not proved',
+    patches: [{ file: 'step.ts', find: '  accuse(state, header, null);\n', replace: '' }],
+    caughtBy: ['I15'],
+    run: { nodes: 7, rounds: 40, seed: 1, faults: ['byzantine'], lies: ['wrong-lambda'] },
+  },
+  {
+    name: 'two-headers-forgiven',
+    meaning: 'two headers of one node bind nobody, and prove nothing',
+    patches: [{ file: 'step.ts', find: 'return accuse(state, before.header, header);', replace: 'return;' }],
+    caughtBy: ['I15'],
+    run: { nodes: 7, rounds: 40, seed: 1, faults: ['byzantine'], lies: ['double-header'] },
+  },
+  {
     name: 'small-quorum',
     meaning: 'q - 1 votes make a certificate',
     patches: [{ file: 'registry.ts', find: 'Math.floor((2 * n) / 3) + 1', replace: 'Math.floor((2 * n) / 3)' }],

@@ -67,13 +67,17 @@ export function simulate(options: RunOptions): Report {
     final: looks((node, final) => checkers.final(node, final)),
     plan: looks((node, plan) => checkers.plan(node, plan)),
     evidence: looks((node, proof) => checkers.evidence(node, proof)),
+    heard: looks((node, message) => checkers.heard(node, message)),
     flow: looks((round, flow) => checkers.flow(round, flow)),
     decided: looks((round, calm) => checkers.decided(round, calm)),
     note(node, note) {
       if (note.code === 'view-skipped' && node.liar === null) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
       line(node, note.code, note.text);
     },
-    crashed: (node) => line(node, 'crashed', 'the power goes'),
+    crashed(node) {
+      checkers.crashed(node);
+      line(node, 'crashed', 'the power goes');
+    },
     restarted(node) {
       const { finalNode, deciding, memoryFrom_round } = node.state;
       const lost = memoryFrom_round > deciding ? `; votes are missing, it votes from round ${memoryFrom_round} on` : '';

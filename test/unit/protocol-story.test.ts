@@ -7,11 +7,12 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { LedgerEntry } from '../../firmware/ports.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
+import { verdictOf } from '../../firmware/protocol/consensus/judge.ts';
 import type { Block, Header, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { toWire } from '../../firmware/protocol/messages.ts';
 import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader, headerOf } from '../../firmware/protocol/schedule.ts';
-import type { ProtocolState } from '../../firmware/protocol/state.ts';
+import { makeState, type ProtocolState } from '../../firmware/protocol/state.ts';
 import { atOnce, hex, later, MemoryLedger, Neighbours, type Options } from './protocol-driver.ts';
 
 const R = 1000; // the first round that is decided
@@ -184,6 +185,30 @@ test('a wrong lambda, or any other wrong figure, is refused by all, wherever it 
     for (const { block } of play.player(0).finals)
       if (block.body.kind === 'SCHEDULE') expect(block.body.carried[0].body).not.toMatchObject(lie);
   }
+});
+
+test('a header that is not what it says convicts its author, before everybody who has its SEAL', () => {
+  const liar = 1; // it wins the tie, so nobody else would speak
+  const lie: Options['lie'] = (message) =>
+    message.body.type === 'HEADER' && message.sender === liar
+      ? ({ ...message, body: { ...message.body, lambda: message.body.lambda + 1 } } as Unsigned)
+      : message;
+  const play = twoBuyers({ lie }).until(300);
+  const honest = [0, 2, 3, 4];
+  const convicted = (index: number): number[] => [...play.state(index).evidence.keys()];
+  expect(honest.map(convicted)).toEqual(honest.map(() => [liar]));
+  const proof = play.state(0).evidence.get(liar)!.body;
+  expect(proof).toMatchObject({ first: { sender: liar, body: { type: 'HEADER' } }, second: null });
+
+  const stranger = makeState(play.registry, 0, sha256);
+  expect(verdictOf(stranger, proof)).toBeNull(); // it lacks the SEAL, so it convicts nobody
+  const truth = play.player(0).finals[1].block.body.carried[0];
+  expect(verdictOf(play.state(0), { first: truth, second: null })).toBeNull();
+
+  play.rounds(5); // the SEAL is forgotten, the proof is not
+  expect(verdictOf(play.state(0), proof)).toBeNull();
+  play.restart(0);
+  expect(convicted(0)).toEqual([liar]);
 });
 
 test('mutant: an audit that only looks at the plan lets each of these lies pass', () => {

@@ -123,6 +123,7 @@ const page = sign(2, {
 
 const rival = sign(0, { type: 'VOTE', kind: 'notarize', to: 21_000, block: schedule.id }, { view: 21_000 });
 const evidence = sign(2, { type: 'EVIDENCE', first: notarize, second: rival });
+const conviction = sign(2, { type: 'EVIDENCE', first: header, second: null });
 const part = sign(2, {
   type: 'STATE',
   to: 0,
@@ -148,6 +149,7 @@ export const messages = {
   request,
   page,
   evidence,
+  conviction,
   part,
 };
 
