@@ -18,6 +18,7 @@ import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/
 import { meteredEnergy_J } from '../../firmware/protocol/settlement.ts';
 import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
 import type { Cluster, SimNode, Watch } from './cluster.ts';
+import type { Core } from './core.ts';
 import type { Flow } from './world.ts';
 
 export const INVARIANTS = {
@@ -75,6 +76,8 @@ export class Checkers implements Partial<Watch> {
   private tip: ChainState;
   /** As the last SEAL left it. */
   private posedState: ChainState | null = null;
+  /** Of the last rounds. */
+  private dishonest: Signed[] = [];
   private readonly finalVotes = new Map<string, Set<number>>();
   private readonly headers = new Map<string, Set<string>>();
   private readonly heights = new Map<number, number>();
@@ -115,7 +118,10 @@ export class Checkers implements Partial<Watch> {
       const key = `${round}/${sender}`;
       this.headers.set(key, (this.headers.get(key) ?? new Set()).add(message.id));
     }
-    if (!honest) return;
+    if (!honest) {
+      this.dishonest.push(message);
+      return;
+    }
     const own = this.ownOf(sender);
     const contradiction = (what: string): never => {
       throw new Violation('I8', round, `node ${sender} ${what} in view ${view}`);
@@ -143,6 +149,13 @@ export class Checkers implements Partial<Watch> {
     }
   }
 
+  /** Nodes of which two messages prove a lie, among all that was said of late by those who are not honest. */
+  implicated(core: Pick<Core, 'offenceOf'>): number[] {
+    const lied = (message: Signed): boolean =>
+      this.dishonest.some((other) => other.sender === message.sender && core.offenceOf(message, other) !== null);
+    return [...new Set(this.dishonest.filter(lied).map(({ sender }) => sender))];
+  }
+
   private ownOf(sender: number): Said {
     let own = this.said_.get(sender);
     if (own === undefined) {
@@ -153,7 +166,7 @@ export class Checkers implements Partial<Watch> {
   }
 
   final(node: SimNode, { block, state }: Outcome['finals'][number]): void {
-    if (node.liar) return;
+    if (!node.honest) return;
     const { height } = state;
     const known = this.chain[height - 1];
     const round = block.round;
@@ -189,13 +202,13 @@ export class Checkers implements Partial<Watch> {
   /** I15: nobody is convicted who has not lied. */
   evidence(_node: SimNode, { body, round }: Signed<Evidence>): void {
     const { sender } = body.first;
-    if (this.cluster().nodes[sender].liar === null)
+    if (this.cluster().nodes[sender].honest)
       throw new Violation('I15', round, `node ${sender} is honest, but ${offenceOf(body.first, body.second)}`);
     this.convicted.add(sender);
   }
 
   heard(node: SimNode, message: Signed): void {
-    if (message.body.type !== 'HEADER' || node.liar || message.round !== node.state.deciding) return;
+    if (message.body.type !== 'HEADER' || !node.honest || message.round !== node.state.deciding) return;
     const heard = this.headersHeard.get(node) ?? new Map<string, Signed<Header>>();
     this.headersHeard.set(node, heard.set(message.id, message as Signed<Header>));
   }
@@ -230,7 +243,7 @@ export class Checkers implements Partial<Watch> {
 
   /** I3 for the plan, and for I1 the certificate that it stands on. */
   plan(node: SimNode, plan: Plan): void {
-    if (node.liar) return;
+    if (!node.honest) return;
     const { round } = plan;
     const { state } = node;
     if (offset_ms(state) >= state.hours.act_ms || round !== state.deciding)
@@ -309,7 +322,7 @@ export class Checkers implements Partial<Watch> {
       for (const [id, count] of held.orders) {
         if (count <= holders || inside.has(id)) continue;
         const order = nodes[0].state.pool.orders.get(id) ?? nodes[1].state.pool.orders.get(id);
-        if (order === undefined || order.round !== round || nodes[order.sender].liar) continue;
+        if (order === undefined || order.round !== round || !nodes[order.sender].honest) continue;
         const open = seal.before.pending.filter((entry) => entry.order.sender === order.sender).length;
         if (open >= ORDERS_PER_NODE) continue; // of rounds that were sealed and came to nothing
         throw new Violation('I7', round, `the SEAL leaves out order ${id.slice(0, 8)} that ${count} honest nodes held`);
@@ -342,7 +355,7 @@ export class Checkers implements Partial<Watch> {
       const total_J = (this.registers.get(sender) ?? 0) + metered_J;
       this.registers.set(sender, total_J);
       const register_J = (body.imported_Wh - body.exported_Wh) * 3600;
-      if (this.cluster().nodes[sender].liar === null && total_J !== register_J)
+      if (this.cluster().nodes[sender].honest && total_J !== register_J)
         throw new Violation(
           'I9',
           block.round,
@@ -382,6 +395,7 @@ export class Checkers implements Partial<Watch> {
       for (const key of rounds.keys()) if (key < round - ROUNDS_KEPT) rounds.delete(key);
     for (const key of this.headers.keys()) if (Number.parseInt(key, 10) < round - ROUNDS_KEPT) this.headers.delete(key);
     for (const [id, wait] of this.waits) if (wait.round < round - ROUNDS_KEPT) this.waits.delete(id);
+    this.dishonest = this.dishonest.filter((message) => message.round >= round - ROUNDS_KEPT);
     const least = Math.min(...this.cluster().nodes.map(({ state }) => state.finalNode.view)) - VIEWS_KEPT;
     for (const own of this.said_.values()) {
       for (const views of [own.notarized, own.proposed])

@@ -25,6 +25,7 @@ export interface Mutant {
     readonly seed: number;
     readonly faults: readonly Fault[];
     readonly steady?: boolean;
+    readonly twins?: number;
     readonly firstRound?: number;
     readonly lies?: readonly Lie[];
     readonly sizing?: Sizing;
@@ -120,6 +121,13 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [{ file: 'consensus/simplex.ts', find: '      !ownSkipped(state, view) &&\n', replace: '' }],
     caughtBy: ['I8', 'I1'],
     run: { nodes: 4, rounds: 40, seed: 1, faults: ['adversary'], steady: true },
+  },
+  {
+    name: 'twins-final',
+    meaning: 'the same rule, where a node has a twin: what comes of it',
+    patches: [{ file: 'consensus/simplex.ts', find: '      !ownSkipped(state, view) &&\n', replace: '' }],
+    caughtBy: ['I1'],
+    run: { nodes: 4, rounds: 40, seed: 7, faults: [], twins: 1, checks: ['I1'] },
   },
   {
     name: 'skip-after-final',

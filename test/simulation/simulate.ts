@@ -19,6 +19,8 @@ export interface Report {
   readonly viewChanges: number;
   /** Liars against whom there is proof. */
   readonly convicted: number;
+  /** After a fork (I1): nodes of which two messages prove a lie. */
+  readonly implicated: readonly number[];
   readonly bytesPerNodeAndRound: number;
   readonly roundsPerSecond: number;
   /** SHA-256 over the final chain and its allocations, the same on every machine. */
@@ -71,7 +73,7 @@ export function simulate(options: RunOptions): Report {
     flow: looks((round, flow) => checkers.flow(round, flow)),
     decided: looks((round, calm) => checkers.decided(round, calm)),
     note(node, note) {
-      if (note.code === 'view-skipped' && node.liar === null) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
+      if (note.code === 'view-skipped' && node.honest) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
       line(node, note.code, note.text);
     },
     crashed(node) {
@@ -105,6 +107,7 @@ export function simulate(options: RunOptions): Report {
     finalInTime: checkers.inTime,
     viewChanges: skipped.size,
     convicted: checkers.convicted.size,
+    implicated: violation?.invariant === 'I1' ? checkers.implicated(options.core ?? device) : [],
     bytesPerNodeAndRound: Math.round(cluster.network.delivered.bytes / cluster.nodes.length / rounds),
     roundsPerSecond: Math.round((rounds / seconds) * 10) / 10,
     ledger: ledgerHash(cluster),
