@@ -16,8 +16,8 @@ export interface HeadMeter {
   stop(): Promise<void>;
 }
 
-/** Part of the interval after which the reading is sent: as late as T_ord (0.4) safely allows. */
-const SENT_AT = 0.36;
+/** Part of the interval after which the reading is sent: as late as T_ord (0.3) safely allows. */
+const SENT_AT = 0.26;
 /** Part of the interval within which its first reading counts as its beginning. */
 export const BEGINS_WITHIN = 0.05;
 const SILENT_ms = 10_000;

@@ -15,6 +15,7 @@ import { partOf } from './protocol/consensus/catch-up.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
 import {
   type Block,
+  type Evidence,
   messageTopic,
   payloadOf,
   readPayload,
@@ -236,10 +237,6 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
       ...own.filter(({ to }) => to > state.finalNode.view),
     ].map(({ payload }) => gate.reopen(encode([payload, signer.sign(toSign(payload))])));
-    for (const culprit of registry.publicKeys.keys()) {
-      const proof = ledger.recall(evidenceFact(culprit));
-      if (proof !== undefined) feed({ kind: 'message', message: gate.reopen(Buffer.from(proof, 'base64')) });
-    }
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     for (const { to, basis } of own)
       if (to > state.finalNode.view)
@@ -247,6 +244,11 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     for (const message of again) if (message.body.type !== 'HEADER') feed({ kind: 'message', message });
     for (const message of again) publish(message);
     wake();
+    for (const culprit of registry.publicKeys.keys()) {
+      const proof = ledger.recall(evidenceFact(culprit));
+      if (proof !== undefined)
+        feed({ kind: 'convicted', evidence: gate.reopen(Buffer.from(proof, 'base64')) as Signed<Evidence> });
+    }
     for (const message of again) if (message.body.type === 'HEADER') feed({ kind: 'message', message });
   };
 

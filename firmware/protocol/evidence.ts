@@ -1,6 +1,7 @@
 /**
- * evidence: two signed messages of one node that no honest node signs both. Anyone can check it with nothing else at
- * hand, so that it convicts the right node or nobody. A wrong lambda needs none: whoever recomputes it refuses the header.
+ * evidence: two signed messages of one node that no honest node signs both, which anyone can check with nothing else at
+ * hand; or one header that is not what it says, which whoever has the SEAL that it names can recompute (consensus/judge.ts).
+ * It convicts the right node or nobody: nothing in it depends on time, or on what a node happens to hold.
  */
 import type { Signed } from './messages.ts';
 
@@ -10,6 +11,7 @@ export type Offence =
   | 'FINAL and SKIP for one view'
   | 'two proposals in one view'
   | 'two headers in one round'
+  | 'a header that is not what it says'
   | 'two meter statements for one round'
   | 'two site readings for one round';
 
@@ -22,8 +24,12 @@ const TWICE: Readonly<Record<string, Offence>> = {
   SITE: 'two site readings for one round',
 };
 
-/** What these two messages prove of their sender; null when an honest node may have signed both. Order does not matter. */
-export function offenceOf(first: Signed, second: Signed): Offence | null {
+/**
+ * What these messages prove of the sender of the first; null when an honest node may have signed both. Order does not
+ * matter. Of a header alone it is what it would be, were it false.
+ */
+export function offenceOf(first: Signed, second: Signed | null): Offence | null {
+  if (second === null) return first.body.type === 'HEADER' ? 'a header that is not what it says' : null;
   const [a, b] = [first.body, second.body];
   if (first.sender !== second.sender || first.id === second.id || a.type !== b.type) return null;
   if (a.type !== 'VOTE' || b.type !== 'VOTE') {

@@ -1,7 +1,10 @@
 /** Every bound of the protocol, each with its reason. Nothing in the core grows without one of these. */
 
-/** Views of the two decisions of a round: 4 x 3Δ fit between T_ord and the solving, 11 x 3Δ between T_lock and T_act. */
-export const SEAL_VIEWS = 4;
+/**
+ * Views of the two decisions of a round: 10 x 3Δ fit between T_ord and the solving, 11 x 3Δ between T_lock and T_act. With a
+ * third of a hundred nodes silent, all ten leaders of a SEAL are in 5 rounds of a million, four in a row in one of a hundred.
+ */
+export const SEAL_VIEWS = 10;
 export const SCHEDULE_VIEWS = 11;
 export const VIEWS_PER_ROUND = SEAL_VIEWS + SCHEDULE_VIEWS;
 
@@ -35,6 +38,9 @@ export const ORPHANS_PER_LEADER = 8;
 
 /** Headers held per round beside the best: enough to see a tie, too few to hurt (suppression leaves about 8). */
 export const HEADERS_PER_ROUND = 128;
+
+/** SEALs whose problems are kept, so that a false header can still be proved: its accusers take turns for a hundred seconds. */
+export const SEALS_KEPT = 4;
 
 /** Proposals kept of one view: the first is voted on, the second is evidence, more are noise. */
 export const PROPOSALS_PER_VIEW = 2;

@@ -144,11 +144,11 @@ export interface SyncResponse {
   readonly pending: readonly Signed<Block | Vote>[];
 }
 
-/** Two messages of one node that no honest node signs both (evidence.ts). */
+/** Two messages of one node that no honest node signs both, or a header that is not what it says (evidence.ts). */
 export interface Evidence {
   readonly type: 'EVIDENCE';
   readonly first: Signed;
-  readonly second: Signed;
+  readonly second: Signed | null;
 }
 
 export type Body =
@@ -246,7 +246,7 @@ function bodyFields(body: Body): Canonical[] {
         wireList(body.pending),
       ];
     case 'EVIDENCE':
-      return [wireList([body.first, body.second])];
+      return [wireList(body.second === null ? [body.first] : [body.first, body.second])];
   }
 }
 
@@ -483,8 +483,8 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
       };
     case 'EVIDENCE': {
       const [first, second, ...more] = pairs(fields, 'messages', open, ACCUSED);
-      if (second === undefined || more.length > 0) throw new MessageError('malformed', 'evidence is two messages');
-      return { type, first, second };
+      if (first === undefined || more.length > 0) throw new MessageError('malformed', 'evidence is one message or two');
+      return { type, first, second: second ?? null };
     }
   }
 }

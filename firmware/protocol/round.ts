@@ -28,9 +28,9 @@ export function hours(roundTime_s: number): Hours {
   return {
     round_ms: roundTime_s * 1000,
     delta_ms: at(2),
-    orders_ms: at(120),
-    seal_ms: at(124),
-    solve_ms: at(150),
+    orders_ms: at(90),
+    seal_ms: at(94),
+    solve_ms: at(156),
     headers_ms: at(192),
     lock_ms: at(194),
     schedule_ms: at(196),

@@ -71,6 +71,8 @@ export interface ProtocolState {
   /** Proposals whose parent is unknown, and headers whose SEAL is. */
   orphans: Signed<Block>[];
   orphanHeaders: Signed<Header>[];
+  /** By SEAL, for the last ones that became final: the chain as it left it. */
+  readonly posed: Map<string, ChainState>;
   readonly votes: VoteBook;
   readonly own: OwnVotes;
   /** The view this node is in, and since when. */
@@ -112,7 +114,7 @@ export interface ProtocolState {
   /** By culprit: the first proof against it that this node has seen or made. */
   readonly evidence: Map<number, Signed<Evidence>>;
   /** By culprit: proofs that this node will say at its turn. */
-  readonly accusations: Map<number, { readonly first: Signed; readonly second: Signed; readonly at_ms: number }>;
+  readonly accusations: Map<number, Omit<Evidence, 'type'> & { readonly at_ms: number }>;
   /** When each peer was asked whose answer is still awaited; no other page counts. */
   readonly asked: Map<number, number>;
   /** When each peer was last sent a page. */
@@ -227,6 +229,7 @@ export function makeState(
     nodes: new Map([[root.state.tip, root]]),
     orphans: [],
     orphanHeaders: [],
+    posed: new Map(),
     votes: emptyBook(),
     own: { notarized: new Map(), final: new Set(), skipped: [] },
     view: 0,

@@ -8,9 +8,9 @@ import { type BlockRefusal, isRefusal } from './chain.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { askOn, baseOf, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
+import { accuse, keepPosed, posedBy, verdictOf } from './consensus/judge.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
-  accuse,
   finalize,
   markOwnVote,
   note,
@@ -71,6 +71,8 @@ export type Input =
   | { readonly kind: 'metered'; readonly round: number; readonly statement: Omit<MeterStatement, 'type'> }
   /** The head meter's reading for the round being decided. */
   | { readonly kind: 'site'; readonly reading: Omit<Site, 'type'> }
+  /** A proof of this node's own ledger: it was checked before it was kept. */
+  | { readonly kind: 'convicted'; readonly evidence: Signed<Evidence> }
   /** What the solver found for a SEAL. */
   | { readonly kind: 'solved'; readonly seal: string; readonly plan: PlanAhead };
 
@@ -91,6 +93,9 @@ export function step(state: ProtocolState, input: Input): Outcome {
       break;
     case 'site':
       say(state, out, state.deciding, { type: 'SITE', ...input.reading });
+      break;
+    case 'convicted':
+      convict(state, input.evidence, out);
       break;
     case 'solved':
       onSolved(state, input.seal, input.plan, out);
@@ -270,13 +275,16 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
 
 /** Proof of somebody's lie, made here or by a peer. Checked again: a peer may lie about lies. */
 function onEvidence(state: ProtocolState, evidence: Signed<Evidence>, out: Outcome): void {
+  if (state.evidence.has(evidence.body.first.sender) || verdictOf(state, evidence.body) === null) return;
+  convict(state, evidence, out);
+}
+
+function convict(state: ProtocolState, evidence: Signed<Evidence>, out: Outcome): void {
   const { first, second } = evidence.body;
-  const offence = offenceOf(first, second);
-  if (offence === null || state.evidence.has(first.sender)) return;
   state.evidence.set(first.sender, evidence);
   out.evidence.push(evidence);
   const { name } = registryOf(state).neighbourhood.nodes[first.sender];
-  note(state, out, 'evidence', `${name} has signed ${offence} (round ${first.round})`);
+  note(state, out, 'evidence', `${name} has signed ${offenceOf(first, second)} (round ${first.round})`);
 }
 
 function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): void {
@@ -288,20 +296,19 @@ function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): v
     out.relay.push(before.header); // whoever holds only the other one must learn that there are two
     return accuse(state, before.header, header);
   }
-  const node = [...state.nodes.values()].find(
-    (other) => other.state.seal === header.body.seal && other.state.instance !== null,
-  );
-  if (node === undefined) {
+  const chain = posedBy(state, header.body.seal);
+  if (chain === undefined) {
     const known = state.orphanHeaders.some(({ sender }) => sender === header.sender);
     if (!known && state.orphanHeaders.length < HEADERS_PER_ROUND) state.orphanHeaders.push(header);
     return;
   }
   if (state.authors.size >= HEADERS_PER_ROUND) return;
-  const audited = state.audit.auditHeader(node.state, header, state.hash);
+  const audited = state.audit.auditHeader(chain, header, state.hash);
   const refused = 'code' in audited;
   state.authors.set(header.sender, { header, audited: refused ? null : audited, double: false });
-  if (refused)
-    note(state, out, 'refused-header', `header of node ${header.sender}: ${audited.code}, ${audited.detail}`);
+  if (!refused) return;
+  note(state, out, 'refused-header', `header of node ${header.sender}: ${audited.code}, ${audited.detail}`);
+  accuse(state, header, null);
 }
 
 function retryHeaders(state: ProtocolState, out: Outcome): void {
@@ -342,6 +349,7 @@ function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, 
   addCertificates(state.votes, near, registryOf(state).isValidator, registryOf(state).q);
   state.news = true;
   for (const message of page.pending) onMessage(state, message, out);
+  retryHeaders(state, out);
   if (page.blocks.length > 0) {
     note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
     state.syncAt_ms = 0; // more pages may follow at once
@@ -419,6 +427,7 @@ export function restore(
     state.finalNode = { block, view: block.view, parent: null, state: next, notarized: true, final: true };
     state.nodes = new Map([[block.id, state.finalNode]]);
     state.view = block.view + 1;
+    if (block.body.kind === 'SEAL') keepPosed(state, next);
     onBlock({ block, before, state: next }, index);
   }
   for (const { from, vote } of votes) if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);

@@ -380,7 +380,7 @@ describe('work that a message may cause', () => {
     );
   };
   const votes = Array.from({ length: 50 }, (_, i) =>
-    sign(0, { ...messages.final.body, block: i.toString(16).padStart(64, '0') } as never, { view: 15_000 }),
+    sign(0, { ...messages.final.body, block: i.toString(16).padStart(64, '0') } as never, { view: 21_000 }),
   );
   const page = (to: number): Signed => sign(2, { ...messages.page.body, to, blocks: [], pending: votes } as never);
   const admit = (wire: Uint8Array, self?: number, settled?: number) => {

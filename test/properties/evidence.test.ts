@@ -7,7 +7,7 @@ import { messages, sign } from '../vectors/messages.ts';
 
 const vote = (sender: number, kind: Vote['kind'], view: number, to = view, block = 'ab'.repeat(32)): Signed =>
   sign(sender, { type: 'VOTE', kind, to, block: kind === 'skip' ? '' : block }, { view });
-const V = 15_001;
+const V = 21_001;
 const other = 'cd'.repeat(32);
 
 test.each([
@@ -31,7 +31,7 @@ test.each(['seal', 'header', 'meter', 'site'] as const)('so is a second %s', (na
     { round, view },
   );
   expect(offenceOf(first, twin)).toMatch(/^two /);
-  expect(offenceOf(first, sign(sender, twin.body, { round: round + 1, view: view && view + 15 }))).toBeNull();
+  expect(offenceOf(first, sign(sender, twin.body, { round: round + 1, view: view && view + 21 }))).toBeNull();
 });
 
 test('what an honest node may say proves nothing', () => {

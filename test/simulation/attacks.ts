@@ -56,11 +56,11 @@ const ANY_PAGE = {
 function brokenPage(core: Core, strikes: boolean, asked: boolean, author = D): End {
   const stage = new Stage(core, 1);
   const next = stage.view + 1;
-  stage.until(111);
+  stage.until(81);
   if (asked) stage.give([B, C], stage.lure());
   const forged = stage.seal(next, 1, author);
   stage.lost = (message, to) => isFinal(message) && to !== A;
-  stage.until(124);
+  stage.until(94);
   if (asked) stage.untilAsked(B);
   if (strikes)
     for (const to of [B, C])
@@ -74,7 +74,7 @@ function brokenPage(core: Core, strikes: boolean, asked: boolean, author = D): E
 /** D leads, and the stage is at the moment of its SEAL, of which D has several. */
 function atSeal(core: Core): { stage: Stage; view: number; seals: Signed<Block>[] } {
   const stage = new Stage(core);
-  stage.until(124);
+  stage.until(94);
   return { stage, view: stage.view, seals: [0, 1, 2].map((orders) => stage.seal(stage.view, orders)) };
 }
 
@@ -110,15 +110,15 @@ function lostCertificate(core: Core, strikes: boolean): End {
   stage.deliver();
   stage.lost = () => false;
   if (strikes) stage.restart(A);
-  stage.until(129);
-  stage.wait([B, C, A]); // at 130 s the view times out, and A repeats what it knows a moment too late
+  stage.until(99);
+  stage.wait([B, C, A]); // at 100 s the view times out, and A repeats what it knows a moment too late
   return stage.verdict();
 }
 
 /** A leaves D's view by the SKIPs of the others and alone signs FINAL for the next. The strike: the street goes dark. */
 function powerCut(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
-  stage.until(129);
+  stage.until(99);
   stage.give([A, B, C], stage.skip(stage.view));
   stage.lost = (message, to) => isNotarize(message) && to !== A;
   stage.wait([B, C, A]);
@@ -133,7 +133,7 @@ function powerCut(core: Core, strikes: boolean): End {
 function poolFill(core: Core, strikes: boolean, filler: (stage: Stage, ref: number) => Signed): End {
   const stage = new Stage(core);
   return stage.verdict(() => {
-    stage.until(100);
+    stage.until(70);
     stage.give(A, stage.order(1));
     stage.give(B, stage.order(2));
     if (strikes) for (let ref = 10; ref < 14; ref++) stage.give([A, B, C], filler(stage, ref));
@@ -151,7 +151,7 @@ const FIRST_HEARD_STAY = [
 function secondHeader(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
   for (let tries = 0; tries < 40; tries++) {
-    stage.until(150);
+    stage.until(156);
     const round = stage.deciding;
     const { best, other, wins } = stage.headers();
     stage.give([A, B, C], best);
@@ -201,7 +201,7 @@ function askAgain(core: Core, strikes: boolean): End {
   if (!strikes) return stage.verdict();
   const before = stage.said[B];
   stage.give(A, stage.lure());
-  stage.until(100);
+  stage.until(70);
   return stage.said[B] - before > 1 ? stage.verdict() : 'is not heard';
 }
 

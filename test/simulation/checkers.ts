@@ -9,7 +9,7 @@ import { breach, type Running } from '../../firmware/protocol/benefit/safety.ts'
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { offenceOf } from '../../firmware/protocol/evidence.ts';
-import { ORDERS_PER_NODE } from '../../firmware/protocol/limits.ts';
+import { ORDERS_PER_NODE, VIEWS_PER_ROUND } from '../../firmware/protocol/limits.ts';
 import type { Block, Evidence, Header, Signed, Vote } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
@@ -18,6 +18,7 @@ import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/
 import { meteredEnergy_J } from '../../firmware/protocol/settlement.ts';
 import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
 import type { Cluster, SimNode, Watch } from './cluster.ts';
+import type { Core } from './core.ts';
 import type { Flow } from './world.ts';
 
 export const INVARIANTS = {
@@ -32,7 +33,7 @@ export const INVARIANTS = {
   I9: 'energy is conserved to the joule',
   I11: 'an order at its cap runs unless safety forbids it',
   I13: 'after faults stop, final again within two rounds',
-  I15: 'nobody is convicted who has not lied',
+  I15: 'nobody is convicted who has not lied, and who has lied about a header is convicted by all who heard it',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
@@ -56,7 +57,7 @@ interface Said {
 }
 
 /** Views this far back cannot be voted on any more; what was said about them is let go. */
-const VIEWS_KEPT = 15 * 64;
+const VIEWS_KEPT = VIEWS_PER_ROUND * 64;
 const ROUNDS_KEPT = 16;
 
 /** Progress is owed from so many calm rounds on (the first of them may still be lost to the storm). */
@@ -73,10 +74,17 @@ export class Checkers implements Partial<Watch> {
   /** The one final chain: block ids and states by height - 1. */
   private readonly chain: { readonly id: string; readonly round: number }[] = [];
   private tip: ChainState;
+  /** As the last SEAL left it. */
+  private posedState: ChainState | null = null;
+  /** Of the last rounds. */
+  private dishonest: Signed[] = [];
   private readonly finalVotes = new Map<string, Set<number>>();
   private readonly headers = new Map<string, Set<string>>();
   private readonly heights = new Map<number, number>();
   private readonly registers = new Map<number, number>();
+  /** I15: the headers that each honest node has heard in this round, and what it owed at the end of the last one. */
+  private readonly headersHeard = new Map<SimNode, Map<string, Signed<Header>>>();
+  private convictions: { readonly node: SimNode; readonly culprit: number; readonly lie: string }[] = [];
   /** Nodes against which a proof is known. */
   readonly convicted = new Set<number>();
   /** I11: SEALs so far, the problem that the last one poses, and by order the SEAL at which it must run. */
@@ -110,7 +118,10 @@ export class Checkers implements Partial<Watch> {
       const key = `${round}/${sender}`;
       this.headers.set(key, (this.headers.get(key) ?? new Set()).add(message.id));
     }
-    if (!honest) return;
+    if (!honest) {
+      this.dishonest.push(message);
+      return;
+    }
     const own = this.ownOf(sender);
     const contradiction = (what: string): never => {
       throw new Violation('I8', round, `node ${sender} ${what} in view ${view}`);
@@ -138,6 +149,13 @@ export class Checkers implements Partial<Watch> {
     }
   }
 
+  /** Nodes of which two messages prove a lie, among all that was said of late by those who are not honest. */
+  implicated(core: Pick<Core, 'offenceOf'>): number[] {
+    const lied = (message: Signed): boolean =>
+      this.dishonest.some((other) => other.sender === message.sender && core.offenceOf(message, other) !== null);
+    return [...new Set(this.dishonest.filter(lied).map(({ sender }) => sender))];
+  }
+
   private ownOf(sender: number): Said {
     let own = this.said_.get(sender);
     if (own === undefined) {
@@ -148,7 +166,7 @@ export class Checkers implements Partial<Watch> {
   }
 
   final(node: SimNode, { block, state }: Outcome['finals'][number]): void {
-    if (node.liar) return;
+    if (!node.honest) return;
     const { height } = state;
     const known = this.chain[height - 1];
     const round = block.round;
@@ -168,6 +186,7 @@ export class Checkers implements Partial<Watch> {
     this.chain.push({ id: block.id, round });
     this.tip = after;
     if (block.body.kind === 'SEAL') {
+      this.posedState = after;
       this.seals.set(round, { before, block });
       this.energy(block, before, state);
     }
@@ -180,17 +199,51 @@ export class Checkers implements Partial<Watch> {
     this.choice(round);
   }
 
-  /** I3 for the plan, and for I1 the certificate that it stands on. */
   /** I15: nobody is convicted who has not lied. */
   evidence(_node: SimNode, { body, round }: Signed<Evidence>): void {
     const { sender } = body.first;
-    if (this.cluster().nodes[sender].liar === null)
+    if (this.cluster().nodes[sender].honest)
       throw new Violation('I15', round, `node ${sender} is honest, but ${offenceOf(body.first, body.second)}`);
     this.convicted.add(sender);
   }
 
+  heard(node: SimNode, message: Signed): void {
+    if (message.body.type !== 'HEADER' || !node.honest || message.round !== node.state.deciding) return;
+    const heard = this.headersHeard.get(node) ?? new Map<string, Signed<Header>>();
+    this.headersHeard.set(node, heard.set(message.id, message as Signed<Header>));
+  }
+
+  /** What a node was about to say is lost. */
+  crashed(node: SimNode): void {
+    this.headersHeard.delete(node);
+    this.convictions = this.convictions.filter((each) => each.node !== node);
+  }
+
+  /**
+   * I15, the other half: what a node heard in a calm round, and a person would call a lie, it has proof of a round later.
+   * Only about headers: whether two votes reach one node while they count is a matter of luck.
+   */
+  private complete(round: number, calmRounds: number): void {
+    for (const { node, culprit, lie } of this.convictions)
+      if (!node.state.evidence.has(culprit))
+        throw new Violation('I15', round - 1, `node ${node.index} has no proof that node ${culprit} ${lie}`);
+    this.convictions = [];
+    const chain = this.tip.sealRound === round ? this.posedState : null;
+    if (calmRounds >= CALM_BEFORE_PROGRESS)
+      for (const [node, heard] of this.headersHeard)
+        for (const header of heard.values()) {
+          const culprit = header.sender;
+          const twice = [...heard.values()].some(({ id, sender }) => sender === culprit && id !== header.id);
+          if (twice) this.convictions.push({ node, culprit, lie: 'sent two headers' });
+          else if (chain?.seal === header.body.seal && 'code' in auditHeader(chain, header, sha256))
+            this.convictions.push({ node, culprit, lie: 'sent a false header' });
+        }
+    this.headersHeard.clear();
+  }
+
+  /** I3 for the plan, and for I1 the certificate that it stands on. */
   plan(node: SimNode, plan: Plan): void {
-    if (node.liar) return;
+    if (!node.honest) return;
     const { round } = plan;
     const { state } = node;
     if (offset_ms(state) >= state.hours.act_ms || round !== state.deciding)
@@ -235,6 +288,7 @@ export class Checkers implements Partial<Watch> {
       }
     }
     this.held.set(round, { orders, headers });
+    this.complete(round, calmRounds);
     this.choice(round);
     const served = [...(this.planned.get(round) ?? [])].filter((node) => registry.isValidator[node]).length;
     this.decidedRounds += 1;
@@ -268,7 +322,7 @@ export class Checkers implements Partial<Watch> {
       for (const [id, count] of held.orders) {
         if (count <= holders || inside.has(id)) continue;
         const order = nodes[0].state.pool.orders.get(id) ?? nodes[1].state.pool.orders.get(id);
-        if (order === undefined || order.round !== round || nodes[order.sender].liar) continue;
+        if (order === undefined || order.round !== round || !nodes[order.sender].honest) continue;
         const open = seal.before.pending.filter((entry) => entry.order.sender === order.sender).length;
         if (open >= ORDERS_PER_NODE) continue; // of rounds that were sealed and came to nothing
         throw new Violation('I7', round, `the SEAL leaves out order ${id.slice(0, 8)} that ${count} honest nodes held`);
@@ -301,7 +355,7 @@ export class Checkers implements Partial<Watch> {
       const total_J = (this.registers.get(sender) ?? 0) + metered_J;
       this.registers.set(sender, total_J);
       const register_J = (body.imported_Wh - body.exported_Wh) * 3600;
-      if (this.cluster().nodes[sender].liar === null && total_J !== register_J)
+      if (this.cluster().nodes[sender].honest && total_J !== register_J)
         throw new Violation(
           'I9',
           block.round,
@@ -341,6 +395,7 @@ export class Checkers implements Partial<Watch> {
       for (const key of rounds.keys()) if (key < round - ROUNDS_KEPT) rounds.delete(key);
     for (const key of this.headers.keys()) if (Number.parseInt(key, 10) < round - ROUNDS_KEPT) this.headers.delete(key);
     for (const [id, wait] of this.waits) if (wait.round < round - ROUNDS_KEPT) this.waits.delete(id);
+    this.dishonest = this.dishonest.filter((message) => message.round >= round - ROUNDS_KEPT);
     const least = Math.min(...this.cluster().nodes.map(({ state }) => state.finalNode.view)) - VIEWS_KEPT;
     for (const own of this.said_.values()) {
       for (const views of [own.notarized, own.proposed])

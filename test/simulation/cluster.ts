@@ -36,6 +36,7 @@ import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
 import { Network, type Packet } from './network.ts';
 import { type Random, randomStream } from './random.ts';
 import { Disk } from './storage.ts';
+import { TwinSchedule } from './twins.ts';
 import { type Flow, type Registers, World } from './world.ts';
 
 export interface ClusterOptions {
@@ -48,6 +49,8 @@ export interface ClusterOptions {
   readonly steady?: boolean;
   /** What malicious nodes choose from; everything unless given. */
   readonly lies?: readonly Lie[];
+  /** So many nodes run twice under one key, and a schedule of partitions takes the place of all other faults (twins.ts). */
+  readonly twins?: number;
   /** In place of the faults drawn from the seed. */
   readonly trouble?: (registry: Registry) => Trouble;
   readonly core?: Core;
@@ -80,6 +83,10 @@ export interface Watch {
 
 export interface SimNode {
   readonly index: number;
+  /** In the network: its index, except for the second copy of a twin. */
+  readonly place: number;
+  /** Neither a liar nor a twin. */
+  readonly honest: boolean;
   readonly name: string;
   readonly liar: Liar | null;
   state: ProtocolState;
@@ -134,14 +141,19 @@ export class Cluster {
     this.audit = shared(this.core);
     const lies = randomStream(options.seed, 'lies');
     const { hours } = this.core.makeState(this.registry, 0, sha256);
-    const { faults: kinds = [], steady = false, lies: menu = LIES, seed, nodes: n } = options;
-    this.faults = options.trouble?.(this.registry) ?? new Faults({ kinds, steady, lies: menu, seed, n, hours });
+    const { faults: kinds = [], steady = false, lies: menu = LIES, seed, nodes: n, twins = 0 } = options;
+    const schedule = new TwinSchedule({ seed, n, twins, hours });
+    this.faults =
+      options.trouble?.(this.registry) ??
+      (twins > 0 ? schedule : new Faults({ kinds, steady, lies: menu, seed, n, hours }));
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
     this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
     this.world = new World(neighbourhood, this.people, randomStream(options.seed, 'things'), this.now_ms);
-    this.nodes = neighbourhood.nodes.map(({ name }, index) => ({
+    this.nodes = schedule.keys.map((index, place) => ({
       index,
-      name,
+      place,
+      honest: !this.faults.liars.has(index) && schedule.keys.indexOf(index) === schedule.keys.lastIndexOf(index),
+      name: neighbourhood.nodes[index].name,
       liar: this.faults.liars.has(index) ? makeLiar(options.nodes + 1, lies, (message) => this.sign(message)) : null,
       state: this.core.makeState(this.registry, index, sha256, this.audit),
       alive: true,
@@ -155,7 +167,7 @@ export class Cluster {
   }
 
   get honest(): SimNode[] {
-    return this.nodes.filter(({ liar }) => liar === null);
+    return this.nodes.filter(({ honest }) => honest);
   }
 
   /** One interval: everything in which one round is decided. */
@@ -234,10 +246,11 @@ export class Cluster {
         for (const message of openMessages(basis, opener)) this.feed(node, { kind: 'message', message });
     for (const message of again) if (message.body.type !== 'HEADER') this.feed(node, { kind: 'message', message });
     for (const message of again) {
-      this.options.watch?.said?.(message, true);
-      this.broadcast(node.index, message);
+      this.options.watch?.said?.(message, node.honest);
+      this.broadcast(node.place, message);
     }
     this.tick(node);
+    for (const evidence of node.disk.proofs) this.feed(node, { kind: 'convicted', evidence });
     for (const message of again) if (message.body.type === 'HEADER') this.feed(node, { kind: 'message', message });
     this.options.watch?.restarted?.(node);
   }
@@ -285,19 +298,22 @@ export class Cluster {
         node.door.remember(this.pack(message).serial);
         if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
         else {
-          this.options.watch?.said?.(message, true);
-          this.broadcast(node.index, message);
+          this.options.watch?.said?.(message, node.honest);
+          this.broadcast(node.place, message);
         }
         queue.push({ kind: 'message', message });
         if (strikes && at >= (node.crash?.sends ?? 0)) return this.dies(node);
       }
       if (strikes) return this.dies(node);
-      if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.index, message);
+      if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.place, message);
       for (const final of outcome.finals) {
         this.options.watch?.final?.(node, final);
         node.disk.prune(final.block.view);
       }
-      for (const proof of outcome.evidence) this.options.watch?.evidence?.(node, proof);
+      for (const proof of outcome.evidence) {
+        if (input.kind !== 'convicted') node.disk.proofs.push(proof);
+        this.options.watch?.evidence?.(node, proof);
+      }
       if (outcome.plan !== null) {
         node.plans = [...node.plans.slice(-1), outcome.plan];
         this.options.watch?.plan?.(node, outcome.plan);
@@ -333,7 +349,7 @@ export class Cluster {
   private utter(node: SimNode, { message: unsigned, to }: Utterance): void {
     const message = this.sign(unsigned);
     this.options.watch?.said?.(message, false);
-    this.broadcast(node.index, message, to);
+    this.broadcast(node.place, message, to);
   }
 
   private sign<B extends Body>(unsigned: Unsigned<B>): Signed<B> {
@@ -360,7 +376,7 @@ export class Cluster {
     if (node.liar) return;
     const reply = (body: Body): void =>
       this.broadcast(
-        node.index,
+        node.place,
         this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }),
       );
     const page = offset > 0 ? [] : node.disk.above(height, PAGE_BLOCKS);

@@ -1,5 +1,6 @@
 /** The core that a simulation runs: the device's own, or a mutant of it (mutants.ts). */
 import { applyBlock } from '../../firmware/protocol/block.ts';
+import { offenceOf } from '../../firmware/protocol/evidence.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader, judgePlan, tiesOf } from '../../firmware/protocol/schedule.ts';
@@ -14,6 +15,7 @@ export const device = {
   makeRegistry,
   makeState,
   hasOpenOrder,
+  offenceOf,
   pendingOf,
   restore,
   step,

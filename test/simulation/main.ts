@@ -8,11 +8,12 @@ import { type RunOptions, simulate } from './simulate.ts';
 import { inThread, type PlainOptions } from './worker.ts';
 
 const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--tight]
-       [--lies LIST] [--jobs N] [--mutants] [--json]
+       [--lies LIST] [--twins N] [--jobs N] [--mutants] [--json]
   --faults   comma separated: ${FAULTS.join(', ')}
   --steady   all of them all the time, to measure; without it storms and calms take turns
   --tight    a connection that carries little more than the households, so that capacity is at stake
   --lies     what malicious nodes choose from: ${LIES.join(', ')}
+  --twins    so many nodes run twice under one key, in partitions drawn for each view; no other faults
   --jobs     threads: the rounds are shared out to as many seeds, this one and those after it
   --mutants  instead: run each mutant of the rules at its seed and print what caught it`;
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     steady: { type: 'boolean', default: false },
     lies: { type: 'string' },
     jobs: { type: 'string', default: '1' },
+    twins: { type: 'string', default: '0' },
     mutants: { type: 'boolean', default: false },
     tight: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -57,8 +59,13 @@ function faultsOf(text: string): readonly Fault[] {
 }
 
 /** The command that runs this again. */
-function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies }: RunOptions): string {
-  const flags = [steady ? ' --steady' : '', sizing === 'tight' ? ' --tight' : '', lies ? ` --lies ${lies}` : ''];
+function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies, twins }: RunOptions): string {
+  const flags = [
+    steady ? ' --steady' : '',
+    sizing === 'tight' ? ' --tight' : '',
+    lies ? ` --lies ${lies}` : '',
+    twins ? ` --twins ${twins}` : '',
+  ];
   return `npm run simulate -- --nodes ${nodes} --rounds ${rounds} --seed ${seed} --faults ${faults.join() || 'none'}${flags.join('')}`;
 }
 
@@ -83,12 +90,14 @@ if (values.help) {
   console.log(USAGE);
   process.exit(0);
 }
+const twins = whole('twins', values.twins, 0);
 if (values.mutants) process.exit((await showMutants()) ? 0 : 1);
 const options: PlainOptions = {
   nodes: whole('nodes', values.nodes, 4),
   rounds: whole('rounds', values.rounds, 1),
   seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole('seed', values.seed, 0),
-  faults: faultsOf(values.faults),
+  faults: twins > 0 ? [] : faultsOf(values.faults),
+  twins,
   steady: values.steady,
   sizing: values.tight ? 'tight' : 'wide',
   ...(values.lies !== undefined && { lies: values.lies.split(',').map(lieOf) }),

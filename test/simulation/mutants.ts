@@ -25,6 +25,7 @@ export interface Mutant {
     readonly seed: number;
     readonly faults: readonly Fault[];
     readonly steady?: boolean;
+    readonly twins?: number;
     readonly firstRound?: number;
     readonly lies?: readonly Lie[];
     readonly sizing?: Sizing;
@@ -47,6 +48,33 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: ['I15'],
     run: { nodes: 4, rounds: 40, seed: 1, faults: ['crash', 'partition'] },
+  },
+  {
+    name: 'another-problem',
+    meaning: 'a header is judged by whatever SEAL is open',
+    patches: [
+      {
+        file: 'consensus/judge.ts',
+        find: 'chain.seal === seal && chain.instance !== null',
+        replace: 'chain.instance !== null',
+      },
+    ],
+    caughtBy: ['I15'],
+    run: { nodes: 4, rounds: 40, seed: 1, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+  },
+  {
+    name: 'false-headers-forgiven',
+    meaning: 'a header that is not what it says is ignored, and not proved',
+    patches: [{ file: 'step.ts', find: '  accuse(state, header, null);\n', replace: '' }],
+    caughtBy: ['I15'],
+    run: { nodes: 7, rounds: 40, seed: 1, faults: ['byzantine'], lies: ['wrong-lambda'] },
+  },
+  {
+    name: 'two-headers-forgiven',
+    meaning: 'two headers of one node bind nobody, and prove nothing',
+    patches: [{ file: 'step.ts', find: 'return accuse(state, before.header, header);', replace: 'return;' }],
+    caughtBy: ['I15'],
+    run: { nodes: 7, rounds: 40, seed: 1, faults: ['byzantine'], lies: ['double-header'] },
   },
   {
     name: 'small-quorum',
@@ -95,6 +123,13 @@ export const MUTANTS: readonly Mutant[] = [
     run: { nodes: 4, rounds: 40, seed: 1, faults: ['adversary'], steady: true },
   },
   {
+    name: 'twins-final',
+    meaning: 'the same rule, where a node has a twin: what comes of it',
+    patches: [{ file: 'consensus/simplex.ts', find: '      !ownSkipped(state, view) &&\n', replace: '' }],
+    caughtBy: ['I1'],
+    run: { nodes: 4, rounds: 40, seed: 7, faults: [], twins: 1, checks: ['I1'] },
+  },
+  {
     name: 'skip-after-final',
     meaning: 'a node that signed FINAL still skips the view',
     patches: [
@@ -117,8 +152,8 @@ export const MUTANTS: readonly Mutant[] = [
         replace: 'parent.notarized && view > parent.view;',
       },
     ],
-    caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 60, seed: 1, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    caughtBy: ['I1'],
+    run: { nodes: 4, rounds: 60, seed: 6, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'two-notarize',

@@ -19,6 +19,8 @@ export interface Report {
   readonly viewChanges: number;
   /** Liars against whom there is proof. */
   readonly convicted: number;
+  /** After a fork (I1): nodes of which two messages prove a lie. */
+  readonly implicated: readonly number[];
   readonly bytesPerNodeAndRound: number;
   readonly roundsPerSecond: number;
   /** SHA-256 over the final chain and its allocations, the same on every machine. */
@@ -67,13 +69,17 @@ export function simulate(options: RunOptions): Report {
     final: looks((node, final) => checkers.final(node, final)),
     plan: looks((node, plan) => checkers.plan(node, plan)),
     evidence: looks((node, proof) => checkers.evidence(node, proof)),
+    heard: looks((node, message) => checkers.heard(node, message)),
     flow: looks((round, flow) => checkers.flow(round, flow)),
     decided: looks((round, calm) => checkers.decided(round, calm)),
     note(node, note) {
-      if (note.code === 'view-skipped' && node.liar === null) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
+      if (note.code === 'view-skipped' && node.honest) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
       line(node, note.code, note.text);
     },
-    crashed: (node) => line(node, 'crashed', 'the power goes'),
+    crashed(node) {
+      checkers.crashed(node);
+      line(node, 'crashed', 'the power goes');
+    },
     restarted(node) {
       const { finalNode, deciding, memoryFrom_round } = node.state;
       const lost = memoryFrom_round > deciding ? `; votes are missing, it votes from round ${memoryFrom_round} on` : '';
@@ -101,6 +107,7 @@ export function simulate(options: RunOptions): Report {
     finalInTime: checkers.inTime,
     viewChanges: skipped.size,
     convicted: checkers.convicted.size,
+    implicated: violation?.invariant === 'I1' ? checkers.implicated(options.core ?? device) : [],
     bytesPerNodeAndRound: Math.round(cluster.network.delivered.bytes / cluster.nodes.length / rounds),
     roundsPerSecond: Math.round((rounds / seconds) * 10) / 10,
     ledger: ledgerHash(cluster),

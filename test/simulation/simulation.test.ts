@@ -47,6 +47,34 @@ describe('invariants', () => {
   });
 });
 
+describe('twins: the honest code, twice under one key, in partitions', () => {
+  test.each([
+    { nodes: 4, twins: 1, rounds: 40, seeds: 4 },
+    { nodes: 7, twins: 2, rounds: 30, seeds: 2 },
+  ])('$twins of $nodes nodes split nothing', ({ nodes, twins, rounds, seeds }) => {
+    for (let seed = 1; seed <= seeds; seed++) holds({ nodes, twins, rounds, seed });
+  });
+
+  // The control: that the schedule can split what may be split, and what the evidence is for.
+  test.each([1, 9, 22])('f + 1 of 4 do, and two messages of each prove who did it (seed %d)', (seed) => {
+    const { violation, implicated } = simulate({ nodes: 4, twins: 2, rounds: 12, seed });
+    expect(violation?.invariant).toBe('I1');
+    expect(implicated).toHaveLength(2);
+  });
+
+  test('a judge who lets FINAL and SKIP pass could not say who did it', async () => {
+    const blind = {
+      name: 'blind-judge',
+      patches: [{ file: 'evidence.ts', find: "? 'FINAL and SKIP for one view' : null", replace: '? null : null' }],
+    };
+    const runs = await withMutant(blind, (core) =>
+      [9, 22].map((seed) => simulate({ nodes: 4, twins: 2, rounds: 12, seed, ...(core && { core }) })),
+    );
+    expect(runs.map(({ violation }) => violation?.invariant)).toEqual(['I1', 'I1']);
+    expect(runs.map(({ implicated }) => implicated)).toEqual([[], []]);
+  });
+});
+
 test('a liar is convicted of two proposals, votes or headers', () => {
   const of = (lie: Lie): number =>
     simulate({ nodes: 4, rounds: 30, seed: 2, faults: ['byzantine'], lies: [lie], steady: true }).convicted;

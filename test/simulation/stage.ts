@@ -190,7 +190,7 @@ export class Stage {
     const instance = chain.instance as Instance;
     const plan = solve(instance, 'eq11', {});
     const body = headerOf(chain.seal, plan, evaluate(instance, plan));
-    const ties = tiesOf(chain, this.registry, sha256);
+    const ties = tiesOf(chain, sha256);
     const [best, other] = [body, { ...body, lambda: body.lambda - 1 }].map((each) => this.say(D, each));
     return { best, other, wins: ties.every((tie) => ties[D] <= tie) };
   }

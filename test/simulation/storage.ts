@@ -4,6 +4,7 @@
  */
 import type { Checkpoint, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
+import type { Evidence, Signed } from '../../firmware/protocol/messages.ts';
 
 /** A final block by id; `certified` where FINAL votes of a quorum stand behind it directly. */
 export interface KeptBlock {
@@ -21,6 +22,7 @@ export class Disk {
   /** By height. Those below the last checkpoint but one are pruned. */
   readonly blocks = new Map<number, KeptBlock>();
   readonly checkpoints: Checkpoint[] = [];
+  readonly proofs: Signed<Evidence>[] = [];
   private votes: OwnVote[] = [];
   private statements: OwnStatement[] = [];
   /** The device's fact of the same name: see createRuntime. */

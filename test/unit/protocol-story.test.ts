@@ -7,11 +7,12 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { LedgerEntry } from '../../firmware/ports.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
+import { verdictOf } from '../../firmware/protocol/consensus/judge.ts';
 import type { Block, Header, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { toWire } from '../../firmware/protocol/messages.ts';
 import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader, headerOf } from '../../firmware/protocol/schedule.ts';
-import type { ProtocolState } from '../../firmware/protocol/state.ts';
+import { makeState, type ProtocolState } from '../../firmware/protocol/state.ts';
 import { atOnce, hex, later, MemoryLedger, Neighbours, type Options } from './protocol-driver.ts';
 
 const R = 1000; // the first round that is decided
@@ -52,13 +53,13 @@ test('a round: orders, SEAL, headers, SCHEDULE, FINAL, plan', () => {
     `
 0:30 cp1 order-placed: buy 7000 W for round 1000, may wait 2
 0:30 cp2 order-placed: buy 11000 W for round 1000, may wait 2
-2:04 cp1 proposed: SEAL in view 15000
-2:04 cp1 sealed: round 1000 is sealed with 7 statements
-2:04 cp2 sealed: round 1000 is sealed with 7 statements
-2:04 cp3 sealed: round 1000 is sealed with 7 statements
-2:04 cp4 sealed: round 1000 is sealed with 7 statements
-2:04 head sealed: round 1000 is sealed with 7 statements
-3:16 cp3 proposed: SCHEDULE in view 15004
+1:34 cp1 proposed: SEAL in view 21000
+1:34 cp1 sealed: round 1000 is sealed with 7 statements
+1:34 cp2 sealed: round 1000 is sealed with 7 statements
+1:34 cp3 sealed: round 1000 is sealed with 7 statements
+1:34 cp4 sealed: round 1000 is sealed with 7 statements
+1:34 head sealed: round 1000 is sealed with 7 statements
+3:16 cp3 proposed: SCHEDULE in view 21010
 3:16 cp1 committed: block 2 schedules round 1000: author cp2, lambda 46325703869
 3:16 cp3 committed: block 2 schedules round 1000: author cp2, lambda 46325703869
 3:16 cp2 committed: block 2 schedules round 1000: author cp2, lambda 46325703869
@@ -80,8 +81,8 @@ test('a leader that stays silent costs one view of 6 s', () => {
   }).until(300);
   const next = play.registry.neighbourhood.nodes[leader(play, SEAL_VIEW + 1)].name;
   const lines = play.transcript(STORY).split('\n');
-  expect(lines).toContain(`2:10 cp1 view-skipped: view 15000 of node ${leader(play, SEAL_VIEW)} timed out`);
-  expect(lines).toContain(`2:10 ${next} proposed: SEAL in view 15001`);
+  expect(lines).toContain(`1:40 cp1 view-skipped: view 21000 of node ${leader(play, SEAL_VIEW)} timed out`);
+  expect(lines).toContain(`1:40 ${next} proposed: SEAL in view 21001`);
   expect(lines.filter((line) => line.includes('committed'))).toHaveLength(5);
 });
 
@@ -116,7 +117,7 @@ const omits: Options['lie'] = (message, { registry }) => {
 test('predicate R: a SEAL that leaves out an order which I held in time gets no vote of mine', () => {
   const play = twoBuyers({ lie: omits }).until(300);
   expect(refused(play, 'refused-choice')).toContain(
-    'cp3: SEAL of view 15000 leaves out 1 better or earlier statements',
+    'cp3: SEAL of view 21000 leaves out 1 better or earlier statements',
   );
   expect(scheduled(play, 0)).toEqual(['1000 charge 7000 W']);
   expect(scheduled(play, 1)).toEqual(['1000 charge 11000 W']);
@@ -156,7 +157,7 @@ const proposesWorse: Options['lie'] = (message, play) => {
 test('predicate R: a SCHEDULE worse than the header which I held at T_lock gets no vote of mine', () => {
   const play = twoBuyers({ solve: best, lie: proposesWorse }).until(300);
   expect(refused(play, 'refused-choice')).toContain(
-    'cp1: SCHEDULE of view 15004 leaves out 1 better or earlier statements',
+    'cp1: SCHEDULE of view 21010 leaves out 1 better or earlier statements',
   );
   expect(play.transcript(['committed'])).toContain('3:22 cp1 committed');
 });
@@ -184,6 +185,30 @@ test('a wrong lambda, or any other wrong figure, is refused by all, wherever it 
     for (const { block } of play.player(0).finals)
       if (block.body.kind === 'SCHEDULE') expect(block.body.carried[0].body).not.toMatchObject(lie);
   }
+});
+
+test('a header that is not what it says convicts its author, before everybody who has its SEAL', () => {
+  const liar = 1; // it wins the tie, so nobody else would speak
+  const lie: Options['lie'] = (message) =>
+    message.body.type === 'HEADER' && message.sender === liar
+      ? ({ ...message, body: { ...message.body, lambda: message.body.lambda + 1 } } as Unsigned)
+      : message;
+  const play = twoBuyers({ lie }).until(300);
+  const honest = [0, 2, 3, 4];
+  const convicted = (index: number): number[] => [...play.state(index).evidence.keys()];
+  expect(honest.map(convicted)).toEqual(honest.map(() => [liar]));
+  const proof = play.state(0).evidence.get(liar)!.body;
+  expect(proof).toMatchObject({ first: { sender: liar, body: { type: 'HEADER' } }, second: null });
+
+  const stranger = makeState(play.registry, 0, sha256);
+  expect(verdictOf(stranger, proof)).toBeNull(); // it lacks the SEAL, so it convicts nobody
+  const truth = play.player(0).finals[1].block.body.carried[0];
+  expect(verdictOf(play.state(0), { first: truth, second: null })).toBeNull();
+
+  play.rounds(5); // the SEAL is forgotten, the proof is not
+  expect(verdictOf(play.state(0), proof)).toBeNull();
+  play.restart(0);
+  expect(convicted(0)).toEqual([liar]);
 });
 
 test('mutant: an audit that only looks at the plan lets each of these lies pass', () => {
@@ -274,7 +299,7 @@ function deafRound(deafTo: readonly Signed['body']['type'][]): { play: Neighbour
   const play = new Neighbours({ lost }).rounds(1).until(30);
   play.buy(0, 7000);
   play.buy(1, 11_000);
-  return { play: play.until(124.4), view: firstView(R + 1, 'SEAL') };
+  return { play: play.until(94.4), view: firstView(R + 1, 'SEAL') };
 }
 
 /** A node votes for a SEAL, dies before anyone hears it, comes back with this ledger, and meets a second SEAL of that view. */
@@ -289,7 +314,7 @@ function diesAfterVoting(ledgerAfter: (before: MemoryLedger) => MemoryLedger): s
   const carried = first.body.carried.filter((m) => m.sender !== 1);
   const rival = play.sign<Block>({ ...first, body: { ...first.body, carried } });
   play.hear(victim, 'p2pebt/1/street/PROPOSE/cp2', toWire(rival));
-  play.until(134);
+  play.until(104);
   expect(play.state(victim).view).toBe(view);
   return contradictions(play.player(victim).said);
 }
@@ -325,7 +350,7 @@ function diesAfterProposing(ledgerAfter: (before: MemoryLedger) => MemoryLedger)
   const site = play.player(4).said.find(({ body, round }) => body.type === 'SITE' && round === R + 1);
   play.restart(index, ledgerAfter(play.player(index).ledger));
   play.hear(index, 'p2pebt/1/street/SITE/head', toWire(site!));
-  play.until(134);
+  play.until(104);
   expect(play.state(index).view).toBe(view);
   return contradictions(play.player(index).said);
 }

@@ -59,7 +59,7 @@ const meter = sign(
 const seal = sign(
   2,
   { type: 'PROPOSE', kind: 'SEAL', parent: registry.genesis, carried: [order, site, meter], checkpoint: '' },
-  { view: 15_000 },
+  { view: 21_000 },
 );
 const header = sign(3, {
   type: 'HEADER',
@@ -76,12 +76,12 @@ const header = sign(3, {
 const schedule = sign(
   3,
   { type: 'PROPOSE', kind: 'SCHEDULE', parent: seal.id, carried: [header], checkpoint: '' },
-  { view: 15_004 },
+  { view: 21_010 },
 );
 const carry = sign(
   0,
   { type: 'PROPOSE', kind: 'CARRY', parent: schedule.id, carried: [], checkpoint: '' },
-  { view: 15_005 },
+  { view: 21_011 },
 );
 /** A state small enough to read, and the SEAL of the next day on it. */
 const state: ChainState = {
@@ -107,11 +107,11 @@ const checkpoint = checkpointOf(state, 'SEAL', 1152, sha256);
 const dawn = sign(
   2,
   { type: 'PROPOSE', kind: 'SEAL', parent: carry.id, carried: [], checkpoint },
-  { round: 1152, view: 17_280 },
+  { round: 1152, view: 24_192 },
 );
-const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: seal.id }, { view: 15_000 });
-const final = sign(1, { type: 'VOTE', kind: 'final', to: 15_000, block: seal.id }, { view: 15_000 });
-const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 15_003, block: '' }, { view: 15_001 });
+const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 21_000, block: seal.id }, { view: 21_000 });
+const final = sign(1, { type: 'VOTE', kind: 'final', to: 21_000, block: seal.id }, { view: 21_000 });
+const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 21_003, block: '' }, { view: 21_001 });
 const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000, offset: 0 });
 const page = sign(2, {
   type: 'SYNC_RES',
@@ -122,8 +122,9 @@ const page = sign(2, {
   pending: [schedule, notarize, skip],
 });
 
-const rival = sign(0, { type: 'VOTE', kind: 'notarize', to: 15_000, block: schedule.id }, { view: 15_000 });
+const rival = sign(0, { type: 'VOTE', kind: 'notarize', to: 21_000, block: schedule.id }, { view: 21_000 });
 const evidence = sign(2, { type: 'EVIDENCE', first: notarize, second: rival });
+const conviction = sign(2, { type: 'EVIDENCE', first: header, second: null });
 const part = sign(2, {
   type: 'STATE',
   to: 0,
@@ -149,6 +150,7 @@ export const messages = {
   request,
   page,
   evidence,
+  conviction,
   part,
 };
 

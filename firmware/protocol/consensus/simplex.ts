@@ -8,51 +8,20 @@ import { certificateOf } from '../certificate.ts';
 import { isRefusal } from '../chain.ts';
 import { checkpointOf, encodeState } from '../checkpoint.ts';
 import { fromHex } from '../codec.ts';
-import { offenceOf } from '../evidence.ts';
-import {
-  MESSAGE_MAX_BYTES,
-  ORPHANS_MAX,
-  ORPHANS_PER_LEADER,
-  PROPOSALS_PER_VIEW,
-  SCHEDULE_VIEWS,
-  SEAL_VIEWS,
-} from '../limits.ts';
-import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
+import { ORPHANS_MAX, ORPHANS_PER_LEADER, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
+import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState, registryOf } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
+import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import { addVote, certificate, mayCertify, pruneVotes, rivalsOf, skippedUpTo, skipsOf, viewsOf } from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
-}
-
-/**
- * Two messages that may prove a lie of their sender. The proof is said when this node's turn comes and nobody has said
- * one: all see the same lie at once, and a hundred proofs of it would be a flood of the liar's making.
- */
-export function accuse(state: ProtocolState, first: Signed, second: Signed): void {
-  const { sender } = first;
-  if (sender === state.self || state.evidence.has(sender) || state.accusations.has(sender)) return;
-  if (offenceOf(first, second) === null) return;
-  if (2 * (first.payload.length + second.payload.length) > MESSAGE_MAX_BYTES) return; // two large SEALs would not fit
-  const turn = registryOf(state).leaders.indexOf(state.self) + 1;
-  const at_ms = state.now_ms + Math.floor((turn * state.hours.delta_ms) / 2);
-  state.accusations.set(sender, { first, second, at_ms });
-}
-
-function sayEvidence(state: ProtocolState, out: Outcome): void {
-  for (const [culprit, { first, second, at_ms }] of state.accusations) {
-    if (state.now_ms < at_ms) continue;
-    state.accusations.delete(culprit);
-    if (state.evidence.has(culprit)) continue;
-    const body: Evidence = { type: 'EVIDENCE', first, second };
-    out.send.push({ epoch: 0, round: state.deciding, view: 0, sender: state.self, body });
-  }
 }
 
 /** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
@@ -152,6 +121,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   if (parent.view >= block.view) return;
   const next = state.audit.applyBlock(parent.state, block, state.hash);
   if (isRefusal(next)) {
+    for (const message of block.body.carried) if (message.body.type === 'HEADER') accuse(state, message, null);
     return note(
       state,
       out,
@@ -294,6 +264,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
 function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void {
   const { round, body } = node.block as Signed<Block>;
   if (body.kind === 'SEAL') {
+    keepPosed(state, node.state);
     for (const message of body.carried) {
       state.pool.orders.delete(message.id);
       if (message.body.type === 'METER') state.pool.meters.delete(`${message.round}/${message.sender}`);
