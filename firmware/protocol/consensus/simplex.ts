@@ -25,7 +25,7 @@ import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolSt
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
-import { addVote, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf, votesBy } from './votes.ts';
+import { addVote, backed, certificate, pruneVotes, skippedUpTo, skipsOf, viewsOf, votesBy } from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
@@ -73,9 +73,9 @@ const ownSkipped = (state: ProtocolState, first: number, last = first): boolean 
 export const tooFar = (state: ProtocolState, view: number): boolean =>
   state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE');
 
-/** True when a quorum is known to have voted for this very block. */
-const isCertified = ({ votes, registry }: ProtocolState, { id, view }: Signed<Block>): boolean =>
-  (['notarize', 'final'] as const).some((kind) => certificate(votes, kind, view, registry.q)?.[0].body.block === id);
+/** True when more voters than can lie are known to have voted for this very block. */
+const isBacked = ({ votes, registry }: ProtocolState, { id }: Signed<Block>): boolean =>
+  [...backed(votes, registry.f + 1)].some(({ block }) => block === id);
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -134,7 +134,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
-  if (rivals.length >= PROPOSALS_PER_VIEW && !isCertified(state, block)) return; // what a quorum wants is always let in
+  if (rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)) return; // what honest nodes want is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   const parent = state.nodes.get(block.body.parent);
   if (parent === undefined) {
@@ -144,7 +144,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
       orphans.length < ORPHANS_MAX &&
       orphans.filter(({ sender }) => sender === block.sender).length < ORPHANS_PER_LEADER &&
       orphans.filter(({ view }) => view === block.view).length < PROPOSALS_PER_VIEW;
-    if (!known && (few || isCertified(state, block))) orphans.push(block);
+    if (!known && (few || isBacked(state, block))) orphans.push(block);
     return;
   }
   if (parent.view >= block.view) return;
@@ -182,13 +182,11 @@ export function progress(state: ProtocolState, out: Outcome): void {
 /** Certificates: of notarised blocks, and of final ones. True when something new was learned. */
 function learn(state: ProtocolState, out: Outcome): boolean {
   const { votes, registry } = state;
-  state.lacksBlock = false;
   for (const view of viewsOf(votes, 'final')) {
     const final = certificate(votes, 'final', view, registry.q);
     if (final === null) continue;
     const node = state.nodes.get(final[0].body.block);
-    if (node === undefined) state.lacksBlock = true;
-    else if (!node.final) {
+    if (node !== undefined && !node.final) {
       finalize(state, node, final, out);
       return true;
     }
@@ -199,8 +197,7 @@ function learn(state: ProtocolState, out: Outcome): boolean {
     const notarized = certificate(votes, 'notarize', view, registry.q);
     if (notarized === null) continue;
     const node = state.nodes.get(notarized[0].body.block);
-    if (node === undefined) state.lacksBlock = true;
-    else if (!node.notarized) {
+    if (node !== undefined && !node.notarized) {
       node.notarized = true;
       return true;
     }
@@ -426,14 +423,24 @@ const HEAL_LAST_DELTAS = 15;
  */
 function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   const { now_ms, hours } = state;
-  if (!state.lacksBlock && state.orphans.length === 0) state.missingSince_ms = null;
+  const holders = holdersOfMissing(state);
+  if (holders === null) state.missingSince_ms = null;
   else if (state.missingSince_ms === null) state.missingSince_ms = now_ms;
-  else if (now_ms >= state.missingSince_ms + hours.delta_ms) requestSync(state, out);
+  else if (now_ms >= state.missingSince_ms + hours.delta_ms) requestSync(state, out, holders);
 
   const open = roundOfView(state.view) === state.deciding && now_ms >= viewStart_ms(state) + 5 * hours.delta_ms;
   if (!behind && !open) state.healWait_ms = 0;
   else if (state.healWait_ms === 0) waitToHeal(state);
   else if (now_ms >= state.healAt_ms) heal(state, out);
+}
+
+/**
+ * The voters for a block that this node cannot place; null when it lacks nothing. One more than can lie must have voted for
+ * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
+ */
+function holdersOfMissing({ votes, nodes, registry }: ProtocolState): readonly number[] | null {
+  for (const { block, voters } of backed(votes, registry.f + 1)) if (!nodes.has(block)) return voters;
+  return null;
 }
 
 function waitToHeal(state: ProtocolState): void {
@@ -461,10 +468,14 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
-/** Asks one peer after the other, the head meter too, for what follows the last final block. */
-export function requestSync(state: ProtocolState, out: Outcome): void {
+/** Asks one peer after the other, the head meter too, for what follows the last final block. Each begins with another. */
+export function requestSync(
+  state: ProtocolState,
+  out: Outcome,
+  among: readonly number[] = [...state.registry.publicKeys.keys()],
+): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  const peers = state.registry.publicKeys.map((_, node) => node).filter((node) => node !== state.self);
-  const to = peers[state.syncPeer++ % peers.length];
+  const peers = among.filter((node) => node !== state.self);
+  const to = peers[(state.self + state.syncPeer++) % peers.length];
   askPeer(state, out, to, state.finalNode.state.height, 0);
 }
