@@ -7,6 +7,7 @@ import type { Hash, Verify } from '../ports.ts';
 import { decode, sameBytes, toHex } from '../protocol/codec.ts';
 import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
 import {
+  addresseeOf,
   fromWire,
   MessageError,
   type MessageType,
@@ -171,7 +172,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
         prove({ sender, ...pair }, maySlow);
         isProven = true;
       });
-      if ('to' in message.body && message.body.type !== 'VOTE') refuseForAnother(message.body.to, self);
+      refuseForAnother(addresseeOf(message) ?? self, self);
       if (deciding !== undefined) refuseOtherRound(message, deciding);
       if (!isProven && unproven.includes(message)) {
         prove(message, maySlow);
@@ -231,7 +232,7 @@ function envelopeOf(payload: Uint8Array): { type: MessageType; sender: number; t
   return { type: TYPES[list[1]], sender: list[6], to: list[7] };
 }
 
-function refuseForAnother(to: number, self: number | undefined): void {
+function refuseForAnother(to: number | undefined, self: number | undefined): void {
   if (self !== undefined && to !== self) throw new Refused('for-another', `for node ${to}`);
 }
 

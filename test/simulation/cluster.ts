@@ -11,9 +11,11 @@ import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
 import { partOf } from '../../firmware/protocol/consensus/catch-up.ts';
 import {
+  addresseeOf,
   type Block,
   type Body,
   type Evidence,
+  messageTopic,
   payloadOf,
   readPayload,
   type Signed,
@@ -263,7 +265,7 @@ export class Cluster {
 
   private deliver(node: SimNode, message: Signed): void {
     if (!node.alive) return;
-    this.network.count(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+    this.network.count(message, this.topicOf(message));
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
     if (!node.door.admits(message, node.state.deciding)) return;
     this.options.watch?.heard?.(node, message);
@@ -391,10 +393,18 @@ export class Cluster {
       if (!votes.some(({ sender }) => sender === message.sender)) votes.push(message as Signed<Vote>);
       this.finalVotes.set(body.block, votes);
     }
+    const only = addresseeOf(message);
     for (let node = 0; node < this.nodes.length; node++) {
-      if (node === from || (to !== undefined && !to.includes(node))) continue;
+      if (node === from || (to !== undefined && !to.includes(node)) || node !== (only ?? node)) continue;
       this.network.carry(from, node, message, this.now_ms, this.faults);
     }
+  }
+
+  private topicOf(message: Signed): string {
+    const to = addresseeOf(message);
+    const { microgrid } = this.registry.neighbourhood;
+    const { type } = message.body;
+    return messageTopic(microgrid, type, this.nodes[message.sender].name, to === undefined ? to : this.nodes[to].name);
   }
 
   /** Contacts follow what their controllers hold for the round that is being delivered. */

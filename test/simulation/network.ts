@@ -2,7 +2,7 @@
  * The network: messages in flight, one list a slot of time. Messages are frozen and shared, never copied or verified
  * once per receiver. What happens to each on its way is the weather's to say.
  */
-import { messageTopic, type Signed } from '../../firmware/protocol/messages.ts';
+import type { Signed } from '../../firmware/protocol/messages.ts';
 
 export interface Weather {
   /** Milliseconds on the way of each copy that arrives; an empty list for a message that is lost. */
@@ -40,8 +40,7 @@ export class Network {
     for (let i = 0; i < slot.length; i += 2) deliver(slot[i] as number, slot[i + 1] as Signed);
   }
 
-  count(message: Signed, microgrid: string, name: string): void {
-    const topic = messageTopic(microgrid, message.body.type, name);
+  count(message: Signed, topic: string): void {
     this.delivered.messages += 1;
     this.delivered.bytes += message.payload.length + OVERHEAD_BYTES + topic.length;
   }

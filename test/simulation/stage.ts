@@ -10,6 +10,7 @@ import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
 import { openMessages, openVotes } from '../../firmware/protocol/certificate.ts';
 import { encode } from '../../firmware/protocol/codec.ts';
 import {
+  addresseeOf,
   type Block,
   type Body,
   type Header,
@@ -280,7 +281,9 @@ export class Stage {
     this.said[from] += 1;
     const { body } = message;
     if (body.type === 'SYNC_REQ' && body.to === D) this.asked.set(from, (body as SyncRequest).asked_ms);
-    for (const to of HONEST) if (to !== from && !this.lost(message, to, from)) this.wires.push({ to, message });
+    const only = addresseeOf(message);
+    for (const to of HONEST)
+      if (to !== from && to === (only ?? to) && !this.lost(message, to, from)) this.wires.push({ to, message });
   }
 
   private serve(node: number, { to, height, asked_ms }: NonNullable<Outcome['serve']>): void {
