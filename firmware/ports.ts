@@ -23,7 +23,7 @@ export interface Clock {
 export interface Bus {
   readonly connected: boolean;
   publish(topic: string, payload: Uint8Array): void;
-  /** Every message under the microgrid's prefix, as it came: nothing has been checked. */
+  /** Every message under the microgrid's prefix that is for all or for this node, as it came: nothing has been checked. */
   onMessage(listener: (topic: string, payload: Uint8Array) => void): void;
   onConnection(listener: (connected: boolean) => void): void;
   close(): Promise<void>;

@@ -14,6 +14,7 @@ import { encode } from './protocol/codec.ts';
 import { partOf } from './protocol/consensus/catch-up.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
 import {
+  addresseeOf,
   type Block,
   type Evidence,
   messageTopic,
@@ -87,8 +88,11 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   let last: { readonly now: number; readonly at: number } | null = null;
   let cancelTick = (): void => undefined;
 
-  const topicOf = (message: Unsigned): string =>
-    messageTopic(microgrid, message.body.type, registry.neighbourhood.nodes[self].name);
+  const topicOf = (message: Unsigned): string => {
+    const { nodes } = registry.neighbourhood;
+    const to = addresseeOf(message);
+    return messageTopic(microgrid, message.body.type, nodes[self].name, to === undefined ? to : nodes[to].name);
+  };
   const publish = (message: Signed): void => bus.publish(topicOf(message), toWire(message));
 
   const sign = (message: Unsigned): Signed => {
@@ -162,7 +166,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const onBus = (topic: string, wire: Uint8Array): void => {
-    const [, , , type, name] = topic.split('/');
+    const [, , , type, ...names] = topic.split('/');
+    const name = names.at(-1) ?? '';
     if (type === 'status') onPresence(name, wire);
     else if (state.deciding >= 0) door.knock(name, wire);
   };

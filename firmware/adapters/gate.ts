@@ -7,6 +7,7 @@ import type { Hash, Verify } from '../ports.ts';
 import { decode, sameBytes } from '../protocol/codec.ts';
 import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
 import {
+  addresseeOf,
   fromWire,
   idOf,
   MessageError,
@@ -179,7 +180,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
       };
       const message = read(pair, unproven, TYPES, onNested, id);
       if (message.body.type === 'VOTE') refuseSettled(message.body.to, settled);
-      if ('to' in message.body && message.body.type !== 'VOTE') refuseForAnother(message.body.to, self);
+      refuseForAnother(addresseeOf(message) ?? self, self);
       if (deciding !== undefined) refuseOtherRound(message, deciding);
       if (!isProven && unproven.includes(message)) {
         prove(message, maySlow);
@@ -239,7 +240,7 @@ function envelopeOf(payload: Uint8Array): { type: MessageType; view: number; sen
   return { type: TYPES[list[1]], view: list[5], sender: list[6], to: list[7] };
 }
 
-function refuseForAnother(to: number, self: number | undefined): void {
+function refuseForAnother(to: number | undefined, self: number | undefined): void {
   if (self !== undefined && to !== self) throw new Refused('for-another', `for node ${to}`);
 }
 

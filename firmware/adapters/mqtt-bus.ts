@@ -6,7 +6,7 @@
 import { connect, type IClientOptions } from 'mqtt';
 import type { Bus } from '../ports.ts';
 import { PACKET_MAX_BYTES } from '../protocol/limits.ts';
-import { presenceTopic, topicPrefix } from '../protocol/messages.ts';
+import { presenceTopic, subscriptions } from '../protocol/messages.ts';
 import { createFrameCutter } from './frames.ts';
 import { afterWall } from './wall-timer.ts';
 
@@ -145,11 +145,13 @@ export function connectBus(options: BusOptions): MqttBus {
     if ('setNoDelay' in client.stream) (client.stream as unknown as { setNoDelay(on: boolean): void }).setNoDelay(true);
     // A new process subscribes even to a kept session: only a SUBSCRIBE brings the retained messages.
     if (everConnected && sessionPresent) return ready();
-    client.subscribe(`${topicPrefix(microgrid)}/#`, { qos: 1 }, (error, granted) => {
-      const refused = granted?.some(({ qos }) => qos > 2);
-      if (!error && !refused) ready();
-      else if (refused || client.connected) {
-        const text = `the broker at ${where} refuses the subscription to ${topicPrefix(microgrid)}/#: check its ACL for ${node}`;
+    const topics = subscriptions(microgrid, node);
+    client.subscribe(topics, { qos: 1 }, (error, granted) => {
+      const refused = granted?.filter(({ qos }) => qos > 2).map(({ topic }) => topic) ?? [];
+      if (!error && refused.length === 0) ready();
+      else if (refused.length > 0 || client.connected) {
+        const which = (refused.length > 0 ? refused : topics).join(' and ');
+        const text = `the broker at ${where} refuses the subscription to ${which}: check its ACL for ${node}`;
         first.reject(new BusError(text)); // this connection stands: no other URL will be tried
         problem(text);
       }

@@ -534,9 +534,19 @@ export const signed = <B extends Body>(
 /** Where a message is published (README, "Bytes"). */
 export const topicPrefix = (microgrid: string) => `p2pebt/1/${microgrid}`;
 
-/** The node's name is the last level, under which a broker's ACL lets it publish. */
-export const messageTopic = (microgrid: string, type: string, node: string) =>
-  `${topicPrefix(microgrid)}/${type}/${node}`;
+/** The only node that a message is for; undefined when it is for all. */
+export const addresseeOf = ({ body }: { readonly body: Body }): number | undefined =>
+  'to' in body && body.type !== 'VOTE' ? body.to : undefined;
+
+/** The node's name is the last level, under which a broker's ACL lets it publish; `to` names the only one that hears it. */
+export const messageTopic = (microgrid: string, type: string, node: string, to?: string) =>
+  [topicPrefix(microgrid), type, ...(to === undefined ? [] : [to]), node].join('/');
+
+/** What a node subscribes to: what is for all, and what is for it. */
+export const subscriptions = (microgrid: string, node: string) => [
+  messageTopic(microgrid, '+', '+'),
+  messageTopic(microgrid, '+', '+', node),
+];
 
 /** Birth and death of a node, retained: `{"alive":true|false,"birth":N,...}`. JSON for people and dashboards, unsigned. */
 export const presenceTopic = (microgrid: string, node: string) => messageTopic(microgrid, 'status', node);

@@ -106,9 +106,7 @@ export interface ProtocolState {
   /** When to repeat what others may have missed, and how long to wait after that. */
   healAt_ms: number;
   healWait_ms: number;
-  /** A quorum voted for a block that this node does not have. */
-  lacksBlock: boolean;
-  /** Since when a block is missing that others have built or voted on; null when none is. */
+  /** Since when a block is missing that others have voted for; null when none is. */
   missingSince_ms: number | null;
   syncAt_ms: number;
   /** By culprit: the first proof against it that this node has seen or made. */
@@ -247,7 +245,6 @@ export function makeState(
     shownView: -1,
     healAt_ms: 0,
     healWait_ms: 0,
-    lacksBlock: false,
     missingSince_ms: null,
     syncAt_ms: 0,
     evidence: new Map(),

@@ -42,6 +42,7 @@ bridge_protocol_version mqttv311
 notifications false
 restart_timeout 1
 topic p2pebt/1/bench/+/${TARGET} out 1
+topic p2pebt/1/bench/+/+/${TARGET} out 1
 topic p2pebt/1/bench/# in 1
 `;
 

@@ -21,7 +21,7 @@ describe.each(ATTACKS)('$name', ({ play, without }) => {
 describe('liars who do not know the story find it too', () => {
   test.each(ATTACKS.flatMap(({ without }) => without.filter(({ lie }) => lie)))('$lie, if $name', async (mutant) => {
     const lies = mutant.lie ? [mutant.lie] : [];
-    const weather = lies.includes('broken-page') ? (['late', 'adversary'] as const) : []; // a page must be needed
+    const weather = lies.includes('broken-page') ? (['flapping'] as const) : []; // a page must be needed
     const broken = await withMutant(mutant, (core = device) => {
       for (let seed = 1; seed <= 8; seed++) {
         const options = {

@@ -6,7 +6,8 @@
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { ORPHANS_MAX, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
-import { firstView } from '../../firmware/protocol/round.ts';
+import { firstView, lastView, roundOfView } from '../../firmware/protocol/round.ts';
+import type { Patch } from '../mutate.ts';
 import type { Lie } from './byzantine.ts';
 import type { Invariant } from './checkers.ts';
 import type { Core } from './core.ts';
@@ -15,7 +16,7 @@ import { neighbourhoodOf } from './neighbourhood.ts';
 import { A, B, C, D, HEAD, Stage, type Verdict } from './stage.ts';
 
 /** Beside what becomes of the chain: what a liar can make of a node. */
-type End = Verdict | 'fills the memory' | 'talks without end' | 'is not heard' | 'few lead';
+type End = Verdict | 'fills the memory' | 'talks without end' | 'is not heard' | 'comes too late' | 'few lead';
 
 export interface Attack {
   readonly name: string;
@@ -48,6 +49,11 @@ const ANY_PAGE = {
   find: 'if (page.asked_ms !== state.asked.get(from)) return;',
   replace: 'void from;',
 };
+const MISSING_FROM = (voters: string): Patch => ({
+  file: 'consensus/simplex.ts',
+  find: 'of backed(votes, registry.f + 1)) if (!nodes.has(block)) return voters;',
+  replace: `of backed(votes, ${voters})) if (!nodes.has(block)) return voters;`,
+});
 
 /**
  * A, B and C notarise a block, and their FINALs reach A only. D gives B and C a page with another block for the next view,
@@ -56,12 +62,12 @@ const ANY_PAGE = {
 function brokenPage(core: Core, strikes: boolean, asked: boolean, author = D): End {
   const stage = new Stage(core, 1);
   const next = stage.view + 1;
+  stage.until(1);
+  if (asked) stage.untilAsked(B, C);
   stage.until(81);
-  if (asked) stage.give([B, C], stage.lure());
   const forged = stage.seal(next, 1, author);
   stage.lost = (message, to) => isFinal(message) && to !== A;
   stage.until(94);
-  if (asked) stage.untilAsked(B);
   if (strikes)
     for (const to of [B, C])
       stage.give(to, stage.page(to, { blocks: [{ block: forged, votes: [] }, stage.oldBlock()] }));
@@ -108,9 +114,9 @@ function lostCertificate(core: Core, strikes: boolean): End {
   stage.give([A, B], seals[0]);
   stage.give(A, stage.vote('notarize', view, seals[0].id));
   stage.deliver();
+  stage.until(99);
   stage.lost = () => false;
   if (strikes) stage.restart(A);
-  stage.until(99);
   stage.wait([B, C, A]); // at 100 s the view times out, and A repeats what it knows a moment too late
   return stage.verdict();
 }
@@ -167,7 +173,6 @@ function secondHeader(core: Core, strikes: boolean): End {
 function farFuture(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
   stage.until(1);
-  stage.give(A, stage.lure());
   stage.untilAsked(A);
   const far = Array.from({ length: 1000 }, (_, k) =>
     stage.vote('notarize', stage.view + 1000 * (k + 1), 'cd'.repeat(32)),
@@ -185,6 +190,36 @@ function orphanFlood(core: Core, strikes: boolean): End {
   return stage.players[A].state.orphans.length >= ORPHANS_MAX ? 'fills the memory' : stage.verdict();
 }
 
+/**
+ * What A asks in a round because of D. The strike: a proposal on a block that nobody has or, with a `backing`, votes for one,
+ * as many as D has.
+ */
+function lured(core: Core, strikes: boolean, backing: boolean): End {
+  const stage = new Stage(core);
+  stage.until(1);
+  const before = stage.said[A];
+  const lure = stage.lure();
+  const votes = (['notarize', 'final'] as const).map((kind) => stage.vote(kind, lure.view, lure.id));
+  if (strikes) stage.give(A, ...(backing ? votes : [lure]));
+  stage.until(111);
+  return stage.said[A] - before > 10 ? 'talks without end' : stage.verdict();
+}
+
+/** D helps A and B to a SEAL and is silent from then on. The strike: C hears nothing until the votes for the SCHEDULE. */
+function missedSeal(core: Core, strikes: boolean): End {
+  const { stage, view, seals } = atSeal(core);
+  const [X] = seals;
+  if (strikes) stage.lost = (_, to) => to === C;
+  const votes = (['notarize', 'final'] as const).map((kind) => stage.vote(kind, view, X.id));
+  stage.give(strikes ? [A, B] : [A, B, C], X, ...votes, stage.skip(view + 1, lastView(roundOfView(view), 'SEAL')));
+  stage.deliver();
+  stage.until(195);
+  stage.lost = () => false;
+  stage.until(201);
+  const { finalNode } = stage.players[C].state;
+  return finalNode.state.sealRound === stage.deciding ? stage.verdict() : 'comes too late';
+}
+
 /** What A says while D gives it fifty messages, or one, within a second. */
 function chatter(core: Core, strikes: boolean, message: (stage: Stage, k: number) => Signed): End {
   const stage = new Stage(core);
@@ -194,14 +229,15 @@ function chatter(core: Core, strikes: boolean, message: (stage: Stage, k: number
   return stage.said[A] - before > 10 ? 'talks without end' : stage.verdict();
 }
 
-/** What A lacks is nowhere to be had (the strike), so it asks B again after all others: as often as it may need to. */
+/** A comes back, and nobody's page reaches it (the strike): it asks B again after all others. */
 function askAgain(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
   stage.until(1);
   if (!strikes) return stage.verdict();
   const before = stage.said[B];
-  stage.give(A, stage.lure());
-  stage.until(70);
+  stage.lost = ({ body }) => body.type === 'SYNC_RES';
+  stage.restart(A);
+  stage.until(80);
   return stage.said[B] - before > 1 ? stage.verdict() : 'is not heard';
 }
 
@@ -269,7 +305,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'rivals.length >= PROPOSALS_PER_VIEW && !isCertified(state, block)',
+            find: 'rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)',
             replace: 'rivals.length >= PROPOSALS_PER_VIEW',
           },
         ],
@@ -412,6 +448,46 @@ export const ATTACKS: readonly Attack[] = [
           },
         ],
         comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
+    name: 'a proposal on a parent that does not exist, as a reason to ask',
+    play: (core, strikes) => lured(core, strikes, false),
+    without: [
+      {
+        name: 'any parent that a proposal names is missing',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'const holders = holdersOfMissing(state);',
+            replace:
+              'const holders = state.orphans.length > 0 ? [...state.registry.publicKeys.keys()] : holdersOfMissing(state);',
+          },
+        ],
+        comesTo: 'talks without end',
+      },
+    ],
+  },
+  {
+    name: 'votes for a block that does not exist, as a reason to ask',
+    play: (core, strikes) => lured(core, strikes, true),
+    without: [
+      {
+        name: 'whatever f voters want is missing',
+        patches: [MISSING_FROM('registry.f')],
+        comesTo: 'talks without end',
+      },
+    ],
+  },
+  {
+    name: 'a SEAL that one node missed, whose vote is needed',
+    play: missedSeal,
+    without: [
+      {
+        name: 'only what a quorum wants is missing',
+        patches: [MISSING_FROM('registry.q')],
+        comesTo: 'comes too late',
       },
     ],
   },

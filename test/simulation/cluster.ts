@@ -11,9 +11,11 @@ import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
 import { partOf } from '../../firmware/protocol/consensus/catch-up.ts';
 import {
+  addresseeOf,
   type Block,
   type Body,
   type Evidence,
+  messageTopic,
   payloadOf,
   readPayload,
   type Signed,
@@ -399,7 +401,7 @@ export class Cluster {
   }
 
   private pack(message: Signed): Packet {
-    return this.network.pack(message, this.registry.neighbourhood.microgrid, this.nodes[message.sender].name);
+    return this.network.pack(message, this.topicOf(message));
   }
 
   private broadcast(from: number, message: Signed, to?: readonly number[]): void {
@@ -410,10 +412,18 @@ export class Cluster {
       this.finalVotes.set(body.block, votes);
     }
     const packet = this.pack(message);
+    const only = addresseeOf(message);
     for (let node = 0; node < this.nodes.length; node++) {
-      if (node === from || (to !== undefined && !to.includes(node))) continue;
+      if (node === from || (to !== undefined && !to.includes(node)) || node !== (only ?? node)) continue;
       this.network.carry(from, node, packet, this.now_ms, this.faults);
     }
+  }
+
+  private topicOf(message: Signed): string {
+    const to = addresseeOf(message);
+    const { microgrid } = this.registry.neighbourhood;
+    const { type } = message.body;
+    return messageTopic(microgrid, type, this.nodes[message.sender].name, to === undefined ? to : this.nodes[to].name);
   }
 
   /** Contacts follow what their controllers hold for the round that is being delivered. */

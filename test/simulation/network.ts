@@ -2,7 +2,7 @@
  * The network: messages in flight, one list a slot of time. Messages are frozen and shared, never copied or verified
  * once per receiver. What happens to each on its way is the weather's to say.
  */
-import { messageTopic, type Signed } from '../../firmware/protocol/messages.ts';
+import type { Signed } from '../../firmware/protocol/messages.ts';
 
 export interface Weather {
   /** Milliseconds on the way of each copy that arrives; an empty list for a message that is lost. */
@@ -36,13 +36,13 @@ export class Network {
     this.slot_ms = slot_ms;
   }
 
-  /** Of a message whose sender has that name. */
-  pack(message: Signed, microgrid: string, name: string): Packet {
-    const { body, id, payload } = message;
+  /** Of a message published on that topic. */
+  pack(message: Signed, topic: string): Packet {
+    const { id, payload } = message;
     const serial = this.serials.get(id) ?? this.said++;
     this.serials.set(id, serial);
     if (this.serials.size > SERIALS_MAX) this.serials.delete(this.serials.keys().next().value as string);
-    const bytes = payload.length + OVERHEAD_BYTES + messageTopic(microgrid, body.type, name).length;
+    const bytes = payload.length + OVERHEAD_BYTES + topic.length;
     return { message, serial, bytes };
   }
 

@@ -100,8 +100,10 @@ describe('rounds final in time', () => {
 test.each([
   { nodes: 10, rounds: 20, most: 16_000 },
   { nodes: 100, rounds: 2, most: 150_000 },
-])('$nodes nodes hear at most $most bytes a node and round', ({ nodes, rounds, most }) => {
-  expect(simulate({ nodes, rounds, seed: 1 }).bytesPerNodeAndRound).toBeLessThan(most);
+  { nodes: 10, rounds: 20, most: 16_000, what: ', f of them with blocks on parents that do not exist', liars: true },
+])('$nodes nodes$what hear at most $most bytes a node and round', ({ nodes, rounds, most, liars }) => {
+  const lure = { faults: ['byzantine'], lies: ['broken-page'], steady: true } as const;
+  expect(simulate({ nodes, rounds, seed: 1, ...(liars && lure) }).bytesPerNodeAndRound).toBeLessThan(most);
 });
 
 describe('every mutant is caught', () => {

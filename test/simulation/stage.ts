@@ -10,6 +10,7 @@ import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
 import { openMessages, openVotes } from '../../firmware/protocol/certificate.ts';
 import { encode } from '../../firmware/protocol/codec.ts';
 import {
+  addresseeOf,
   type Block,
   type Body,
   type Header,
@@ -106,9 +107,12 @@ export class Stage {
       this.deliver();
     }
   }
-  /** Plays until a node has asked D for what it lacks, after the peers before D. */
-  untilAsked(node: number): void {
-    while (!this.asked.has(node)) this.until(this.second + 1);
+  /** The power of some nodes goes and comes back, and pages do not reach them until each has asked D too. */
+  untilAsked(...nodes: readonly number[]): void {
+    this.lost = ({ body }, to) => body.type === 'SYNC_RES' && nodes.includes(to);
+    this.restart(...nodes);
+    while (nodes.some((node) => !this.asked.has(node))) this.until(this.second + 1);
+    this.lost = () => false;
   }
   /** Another second, in which these look at their clocks one after the other. */
   wait(nodes: readonly number[]): void {
@@ -167,7 +171,7 @@ export class Stage {
       view,
     );
   }
-  /** A proposal of D's on a block that nobody has: whoever hears it asks for that block. */
+  /** A proposal of D's on a block that nobody has. */
   lure(nobodys = 1): Signed<Block> {
     let view = this.view + 4;
     while (this.core.leaderOf(this.registry, view) !== D) view += 1;
@@ -277,7 +281,9 @@ export class Stage {
     this.said[from] += 1;
     const { body } = message;
     if (body.type === 'SYNC_REQ' && body.to === D) this.asked.set(from, (body as SyncRequest).asked_ms);
-    for (const to of HONEST) if (to !== from && !this.lost(message, to, from)) this.wires.push({ to, message });
+    const only = addresseeOf(message);
+    for (const to of HONEST)
+      if (to !== from && to === (only ?? to) && !this.lost(message, to, from)) this.wires.push({ to, message });
   }
 
   private serve(node: number, { to, height, asked_ms }: NonNullable<Outcome['serve']>): void {

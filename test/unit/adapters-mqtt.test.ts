@@ -1,10 +1,11 @@
 /** The bus against a broker in this process, which can be stopped and started again on the same port. */
 import { createServer, type Server, Socket } from 'node:net';
 import { Aedes, type AedesOptions } from 'aedes';
+import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type BusOptions, connectBus, type MqttBus } from '../../firmware/adapters/mqtt-bus.ts';
 import { MESSAGE_MAX_BYTES, PACKET_MAX_BYTES } from '../../firmware/protocol/limits.ts';
-import { presenceTopic } from '../../firmware/protocol/messages.ts';
+import { messageTopic, presenceTopic } from '../../firmware/protocol/messages.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -98,6 +99,29 @@ test('that test notices a socket to which each is written by itself', async () =
   const cork = vi.spyOn(Socket.prototype, 'cork').mockImplementation(() => undefined);
   expect(await writesOf500()).toBeGreaterThan(1000);
   cork.mockRestore();
+});
+
+test('what is for one node reaches that one alone, though the broker carries it', async () => {
+  const { port } = await startBroker();
+  const buses = ['a', 'b', 'c'].map((node) => join(port, node));
+  const [, b, c] = buses.map(inbox);
+  await Promise.all(buses.map(({ firstConnection }) => firstConnection));
+  const observer = await connectAsync(`mqtt://127.0.0.1:${port}`);
+  const all: string[] = [];
+  observer.on('message', (_topic, payload) => all.push(payload.toString()));
+  await observer.subscribeAsync('p2pebt/1/street/SYNC_RES/#');
+  for (const to of ['b', 'c']) buses[0].publish(messageTopic('street', 'SYNC_RES', 'a', to), text(`for ${to}`));
+  buses[0].publish(ORDER, text('for all'));
+  await vi.waitFor(
+    () =>
+      expect([b, c]).toEqual([
+        ['for b', 'for all'],
+        ['for c', 'for all'],
+      ]),
+    eventually,
+  );
+  await vi.waitFor(() => expect(all).toEqual(['for b', 'for c']), eventually); // a bus that took all would have
+  await observer.endAsync();
 });
 
 test('the broker stops and starts again on its port: what was published meanwhile arrives, and trade resumes', async () => {
@@ -208,7 +232,7 @@ test('a broker that refuses the password, or the subscription, is named as such'
     'refuses this node: check broker.username',
   );
   await expect(join(denies.port, 'b', { username: 'a', password: 'secret' }).firstConnection).rejects.toThrow(
-    'refuses the subscription to p2pebt/1/street/#',
+    'refuses the subscription to p2pebt/1/street/+/+ and p2pebt/1/street/+/b/+: check its ACL for b',
   );
   await expect(join(denies.port, 'c', { username: 'a', password: 'secret' }).firstConnection).resolves.toBeUndefined();
 });

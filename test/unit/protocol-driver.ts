@@ -23,7 +23,9 @@ import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
 import { type Instance, type PlanAhead, PPM } from '../../firmware/protocol/benefit/instance.ts';
 import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
 import {
+  addresseeOf,
   type Body,
+  messageTopic,
   payloadOf,
   type Signed,
   signed,
@@ -373,9 +375,12 @@ export class Neighbours {
     if (told === null) return;
     const message = told === honest ? honest : this.sign(told);
     this.players[from].said.push(message);
-    const topic = `p2pebt/1/street/${message.body.type}/${this.players[from].name}`;
+    const only = addresseeOf(message);
+    const to = only === undefined ? only : this.players[only].name;
+    const topic = messageTopic('street', message.body.type, this.players[from].name, to);
     // A broker gives a node's own messages back to it.
     for (const { index } of this.players) {
+      if (index !== (only ?? index)) continue;
       if (this.options.lost?.(message, index, this)) continue;
       this.clock.after(this.options.delay_ms?.(message, index, this) ?? LATENCY_ms, () => {
         const to = this.players[index];

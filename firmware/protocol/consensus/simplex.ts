@@ -18,7 +18,17 @@ import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
-import { addVote, certificate, mayCertify, pruneVotes, rivalsOf, skippedUpTo, skipsOf, viewsOf } from './votes.ts';
+import {
+  addVote,
+  backed,
+  certificate,
+  mayCertify,
+  pruneVotes,
+  rivalsOf,
+  skippedUpTo,
+  skipsOf,
+  viewsOf,
+} from './votes.ts';
 
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
@@ -42,11 +52,9 @@ const ownSkipped = (state: ProtocolState, first: number, last = first): boolean 
 export const tooFar = (state: ProtocolState, view: number): boolean =>
   state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE');
 
-/** True when a quorum is known to have voted for this very block. */
-const isCertified = (state: ProtocolState, { id, view }: Signed<Block>): boolean =>
-  (['notarize', 'final'] as const).some(
-    (kind) => certificate(state.votes, kind, view, registryOf(state).q)?.[0].body.block === id,
-  );
+/** True when more voters than can lie are known to have voted for this very block. */
+const isBacked = (state: ProtocolState, { id }: Signed<Block>): boolean =>
+  [...backed(state.votes, registryOf(state).f + 1)].some(({ block }) => block === id);
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -105,7 +113,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
-  if (rivals.length >= PROPOSALS_PER_VIEW && !isCertified(state, block)) return; // what a quorum wants is always let in
+  if (rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)) return; // what honest nodes want is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   const parent = state.nodes.get(block.body.parent);
   if (parent === undefined) {
@@ -115,7 +123,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
       orphans.length < ORPHANS_MAX &&
       orphans.filter(({ sender }) => sender === block.sender).length < ORPHANS_PER_LEADER &&
       orphans.filter(({ view }) => view === block.view).length < PROPOSALS_PER_VIEW;
-    if (!known && (few || isCertified(state, block))) orphans.push(block);
+    if (!known && (few || isBacked(state, block))) orphans.push(block);
     return;
   }
   if (parent.view >= block.view) return;
@@ -155,13 +163,11 @@ export function progress(state: ProtocolState, out: Outcome): void {
 function learn(state: ProtocolState, out: Outcome): boolean {
   const { votes } = state;
   const registry = registryOf(state);
-  state.lacksBlock = false;
   for (const view of viewsOf(votes, 'final')) {
     const final = certificate(votes, 'final', view, registry.q);
     if (final === null) continue;
     const node = state.nodes.get(final[0].body.block);
-    if (node === undefined) state.lacksBlock = true;
-    else if (!node.final) {
+    if (node !== undefined && !node.final) {
       finalize(state, node, final, out);
       return true;
     }
@@ -172,8 +178,7 @@ function learn(state: ProtocolState, out: Outcome): boolean {
     const notarized = certificate(votes, 'notarize', view, registry.q);
     if (notarized === null) continue;
     const node = state.nodes.get(notarized[0].body.block);
-    if (node === undefined) state.lacksBlock = true;
-    else if (!node.notarized) {
+    if (node !== undefined && !node.notarized) {
       node.notarized = true;
       return true;
     }
@@ -406,14 +411,25 @@ const HEAL_LAST_DELTAS = 15;
  */
 function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   const { now_ms, hours } = state;
-  if (!state.lacksBlock && state.orphans.length === 0) state.missingSince_ms = null;
+  const holders = holdersOfMissing(state);
+  if (holders === null) state.missingSince_ms = null;
   else if (state.missingSince_ms === null) state.missingSince_ms = now_ms;
-  else if (now_ms >= state.missingSince_ms + hours.delta_ms) requestSync(state, out);
+  else if (now_ms >= state.missingSince_ms + hours.delta_ms) requestSync(state, out, holders);
 
   const open = roundOfView(state.view) === state.deciding && now_ms >= viewStart_ms(state) + 5 * hours.delta_ms;
   if (!behind && !open) state.healWait_ms = 0;
   else if (state.healWait_ms === 0) waitToHeal(state);
   else if (now_ms >= state.healAt_ms) heal(state, out);
+}
+
+/**
+ * The voters for a block that this node cannot place; null when it lacks nothing. One more than can lie must have voted for
+ * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
+ */
+function holdersOfMissing(state: ProtocolState): readonly number[] | null {
+  for (const { block, voters } of backed(state.votes, registryOf(state).f + 1))
+    if (!state.nodes.has(block)) return voters;
+  return null;
 }
 
 function waitToHeal(state: ProtocolState): void {
@@ -441,12 +457,14 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
-/** Asks one peer after the other, the head meter too, for what follows the last final block. */
-export function requestSync(state: ProtocolState, out: Outcome): void {
+/** Asks one peer after the other, the head meter too, for what follows the last final block. Each begins with another. */
+export function requestSync(
+  state: ProtocolState,
+  out: Outcome,
+  among: readonly number[] = [...registryOf(state).publicKeys.keys()],
+): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  const peers = registryOf(state)
-    .publicKeys.map((_, node) => node)
-    .filter((node) => node !== state.self);
-  const to = peers[state.syncPeer++ % peers.length];
+  const peers = among.filter((node) => node !== state.self);
+  const to = peers[(state.self + state.syncPeer++) % peers.length];
   askPeer(state, out, to, state.finalNode.state.height, 0);
 }

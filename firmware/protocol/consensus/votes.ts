@@ -114,6 +114,18 @@ export function certificate(
   return null;
 }
 
+/** The blocks for which so many voters have said NOTARIZE, or FINAL, with those voters. */
+export function* backed(book: VoteBook, least: number): Generator<{ block: string; voters: readonly number[] }> {
+  for (const kind of ['notarize', 'final'] as const)
+    for (const view of viewsOf(book, kind)) {
+      const heard = [...(book[kind].get(view)?.values() ?? []), ...(book.certified[kind].get(view) ?? [])];
+      if (heard.length < least) continue;
+      const byBlock = new Map<string, Set<number>>();
+      for (const { sender, body } of heard) byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
+      for (const [block, voters] of byBlock) if (voters.size >= least) yield { block, voters: [...voters] };
+    }
+}
+
 /** True when a quorum has skipped the view. */
 export function skipCertified(book: VoteBook, view: number, q: number): boolean {
   if (book.tally.view !== view) {
