@@ -25,6 +25,7 @@ import { type ChainState, genesisState, isRefusal } from './protocol/chain.ts';
 import { openCheckpoint } from './protocol/checkpoint.ts';
 import { decode, toHex } from './protocol/codec.ts';
 import type { Neighbourhood } from './protocol/genesis.ts';
+import { type Members, membersOf, type Sets, setsOf } from './protocol/membership.ts';
 import type { Block, Signed } from './protocol/messages.ts';
 import { makeRegistry, type Registry } from './protocol/registry.ts';
 import { isFinalCertificate } from './protocol/step.ts';
@@ -50,20 +51,25 @@ export function replay(registry: Registry, kept: KeptChain, verify: boolean, pas
   const fail = (what: string): Replay => ({ registry, chronicle, fault: what, base, blocks: blocks.length });
 
   let chain = genesisState(registry);
+  /** Whoever the checkpoints so far prove to be the members. */
+  let known: Members = chain;
   for (const { height, state, proof } of kept.checkpoints) {
     if (!verify && height !== base) continue;
     const run = proof.length > 0 ? proof : kept.blocks.filter((block) => block.height > height);
     if (run[0]?.height !== height + 1) return fail(`checkpoint at height ${height}: nothing proves it`);
-    const proven = provenState(registry, gate, state, run, verify);
+    gate.follow(known);
+    const proven = provenState(known, gate, state, run, verify);
     if (typeof proven === 'string') return fail(`checkpoint at height ${height}: ${proven}`);
     if (proven.height !== height)
       return fail(`checkpoint at height ${height}: its state is of height ${proven.height}`);
+    known = proven;
     if (height === base) chain = proven;
   }
   if (past !== null) takeUp(chronicle, past);
   let uncertified = 0;
   for (const [index, row] of blocks.entries()) {
     const wrong = (what: string): Replay => fail(`block ${row.height}: ${what}`);
+    gate.follow(chain);
     const opened = openBlock(gate, row, verify);
     if (typeof opened === 'string') return wrong(opened);
     if (row.height !== chain.height + 1) return wrong(`it follows block ${chain.height}`);
@@ -71,7 +77,7 @@ export function replay(registry: Registry, kept: KeptChain, verify: boolean, pas
     if (isRefusal(next)) return wrong(`${next.code}, ${next.detail}`);
     uncertified += 1;
     if (row.certificate !== null) {
-      const why = refuseCertificate(registry, gate, opened, row.certificate, verify);
+      const why = refuseCertificate(setsOf(chain), gate, opened, row.certificate, verify);
       if (why !== null) return wrong(why);
       uncertified = 0;
     }
@@ -100,7 +106,7 @@ function unbroken({ checkpoints, blocks }: KeptChain): {
 
 /** The state of a checkpoint, from the block that names it up to the first with FINAL votes; or what does not hold. */
 function provenState(
-  registry: Registry,
+  known: Members,
   gate: Gate,
   state: Uint8Array,
   run: readonly FinalBlock[],
@@ -116,14 +122,16 @@ function provenState(
   }
   const last = proof[proof.length - 1];
   if (last?.certificate == null) return 'nothing proves it';
-  const why = refuseCertificate(registry, gate, opened[opened.length - 1], last.certificate, verify);
+  const members = membersOf(known, opened[0].epoch);
+  if (members === null) return `nothing proves the members of epoch ${opened[0].epoch}`;
+  const why = refuseCertificate([members], gate, opened[opened.length - 1], last.certificate, verify);
   if (why !== null) return why;
-  const chain = openCheckpoint(state, opened[0], registry, sha256);
+  const chain = openCheckpoint(state, opened[0], members, sha256);
   return isRefusal(chain) ? chain.detail : chain;
 }
 
 function refuseCertificate(
-  registry: Registry,
+  sets: Sets,
   gate: Gate,
   block: Signed<Block>,
   certificate: Uint8Array,
@@ -131,7 +139,7 @@ function refuseCertificate(
 ): string | null {
   const votes = verifiedVotes(gate, certificate, verify);
   if (typeof votes === 'string') return votes;
-  return isFinalCertificate(registry, block, votes) ? null : 'its FINAL votes are not those of a quorum';
+  return isFinalCertificate(sets, block, votes) ? null : 'its FINAL votes are not those of a quorum';
 }
 
 function openBlock(gate: Gate, row: FinalBlock, verify: boolean): Signed<Block> | string {

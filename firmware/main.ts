@@ -136,11 +136,12 @@ export async function runController(config: Config): Promise<void> {
     {
       registry,
       self: config.index,
+      name: config.self.name,
       hash: sha256,
       clock,
       bus,
       ledger,
-      signer,
+      signers: [signer],
       gate: createGate(registry, sha256, createVerify(), createQuickVerify()),
       solve(instance) {
         const until = performance.now() + SOLVE_WALL_ms;

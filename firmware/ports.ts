@@ -65,6 +65,8 @@ export interface OwnStatement {
 /** The state of the chain at a height, in the bytes that the block above it names (protocol/checkpoint.ts). */
 export interface Checkpoint {
   readonly height: number;
+  /** Whose members can tell that it is true. */
+  readonly epoch: number;
   readonly state: Uint8Array;
 }
 
@@ -117,8 +119,11 @@ export interface Ledger {
   load(): LedgerContent;
   /** What remains of the blocks up to a height. */
   past(height: number): Past;
-  /** The newest; older ones are kept too, but a peer that is behind is best served with this one. */
-  checkpoint(): Checkpoint | null;
+  /**
+   * The newest above a height that the members of an epoch can vouch for; otherwise one of the next epoch, for a node that
+   * knows who comes after them.
+   */
+  checkpointAbove(height: number, epoch: number): Checkpoint | null;
   /** The blocks that follow a height, as many as fit into so many bytes, at least one unless the next one is not kept. */
   blocksAbove(height: number, maxBytes: number): FinalBlock[];
   /** Small facts of the device outside the chain, such as the last direction that was closed. */

@@ -10,13 +10,15 @@ import type { Account, Bus, Clock, FinalBlock, Hash, Ledger, LedgerEntry, Past, 
 import { accountOf } from './protocol/account.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
-import { encode } from './protocol/codec.ts';
-import { partOf } from './protocol/consensus/catch-up.ts';
+import { encode, sameBytes } from './protocol/codec.ts';
+import { ofOneEpoch, partOf } from './protocol/consensus/catch-up.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
+import { everyone, publicKeyOf } from './protocol/membership.ts';
 import {
   addresseeOf,
   type Block,
   type Evidence,
+  envelopeOf,
   messageTopic,
   payloadOf,
   readPayload,
@@ -36,13 +38,17 @@ import { type FinalStep, makeState, type Note, type Outcome, type ProtocolState 
 import { type Input, pendingOf, restore, step } from './protocol/step.ts';
 
 export interface RuntimeParts {
+  /** Where the chain begins. */
   readonly registry: Registry;
+  /** This node's index, and the name under which it publishes; both may be of a node that is yet to join. */
   readonly self: number;
+  readonly name: string;
   readonly hash: Hash;
   readonly clock: Clock;
   readonly bus: Bus;
   readonly ledger: Ledger;
-  readonly signer: Signer;
+  /** The node's key; where it is being replaced, the old one first. */
+  readonly signers: readonly Signer[];
   readonly gate: Gate;
   readonly solve: (instance: Instance) => PlanAhead;
 }
@@ -78,7 +84,7 @@ const MEMORY_FACT = 'memory-from';
 const evidenceFact = (culprit: number): string => `evidence-${culprit}`;
 
 export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runtime {
-  const { registry, self, hash, clock, bus, ledger, signer, gate } = parts;
+  const { registry, self, name, hash, clock, bus, ledger, signers, gate } = parts;
   const { microgrid } = registry.neighbourhood;
   const state = makeState(registry, self, hash);
   const refusals = new Map<Refusal, number>();
@@ -89,27 +95,40 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   let cancelTick = (): void => undefined;
 
   const topicOf = (message: Unsigned): string => {
-    const { nodes } = registry.neighbourhood;
     const to = addresseeOf(message);
-    return messageTopic(microgrid, message.body.type, nodes[self].name, to === undefined ? to : nodes[to].name);
+    return messageTopic(
+      microgrid,
+      message.body.type,
+      name,
+      to === undefined ? to : everyone(state.finalNode.state)[to].name,
+    );
   };
   const publish = (message: Signed): void => bus.publish(topicOf(message), toWire(message));
 
+  /** Of this node's keys the one that it has in an epoch; who is not a member yet has but one. */
+  const signerIn = (epoch: number): Signer => {
+    const publicKey = publicKeyOf(state.finalNode.state, self, epoch);
+    return signers.find((signer) => publicKey !== null && sameBytes(signer.publicKey, publicKey)) ?? signers[0];
+  };
   const sign = (message: Unsigned): Signed => {
     const payload = payloadOf(message, registry.tag);
-    const own = signed(message, payload, signer.sign(toSign(payload)), hash);
+    const own = signed(message, payload, signerIn(message.epoch).sign(toSign(payload)), hash);
     gate.remember(own);
     return own;
   };
 
   const carryOut = (outcome: Outcome): void => {
+    if (outcome.finals.length > 0) gate.follow(state.finalNode.state);
     const finals = outcome.finals.map((final) => ({ final, account: accountOf(final, self) }));
     const accounts = finals.map(({ account }): LedgerEntry => ({ kind: 'account', account }));
     if (outcome.persist.length > 0) ledger.append([...outcome.persist, ...accounts]);
     for (const unsigned of outcome.send) {
       const message = sign(unsigned);
-      if (unsigned.body.type === 'SYNC_REQ') door.asked(registry.neighbourhood.nodes[unsigned.body.to].name);
+      if (unsigned.body.type === 'SYNC_REQ') door.asked(everyone(state.finalNode.state)[unsigned.body.to].name);
       publish(message);
+      // A question is answered whatever its epoch, by whoever knows one of the keys: this node may not know that it has a new one.
+      if (unsigned.body.type === 'SYNC_REQ')
+        for (const signer of signers.slice(1)) publish({ ...message, signature: signer.sign(toSign(message.payload)) });
       queue.push({ kind: 'message', message });
     }
     for (const message of outcome.relay) publish(message);
@@ -136,66 +155,76 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     }
   };
 
-  const reply = (body: SyncResponse | StatePart): void =>
-    publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
+  /** Signed in the epoch of the question: whoever is behind knows no later keys. */
+  const reply = (epoch: number, body: SyncResponse | StatePart): void =>
+    publish(sign({ epoch, round: state.deciding, view: 0, sender: self, body }));
 
   /**
    * A page of the final chain, ending at a certified block, and what is open beyond it; or, where the next block is kept
    * no longer, a part of the newest checkpoint.
    */
-  const serve = ({ to, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void => {
-    const kept = ledger.checkpoint();
+  const serve = ({ to, epoch, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void => {
     const certified = (page: readonly FinalBlock[]): number =>
       page.findLastIndex((block) => block.certificate !== null);
     let page = offset > 0 ? [] : ledger.blocksAbove(height, SYNC_PAGE_BYTES);
-    if (page.length === 0 && kept !== null && (offset > 0 || kept.height > height)) {
+    const kept = page.length === 0 ? ledger.checkpointAbove(offset > 0 ? height - 1 : height, epoch) : null;
+    if (kept !== null) {
       const from = kept.height === height ? offset : 0; // a newer one, perhaps, than was begun
       const part = partOf(kept.state, from);
-      return reply({ type: 'STATE', to, height: kept.height, asked_ms, offset: from, total: kept.state.length, part });
+      return reply(epoch, {
+        type: 'STATE',
+        to,
+        height: kept.height,
+        asked_ms,
+        offset: from,
+        total: kept.state.length,
+        part,
+      });
     }
     // A run without a certificate in between may be longer than a page (a large SEAL and its SCHEDULE).
     if (certified(page) < 0) page = ledger.blocksAbove(height, MESSAGE_MAX_BYTES / 2);
-    const last = certified(page);
-    const blocks: SyncResponse['blocks'] = page.slice(0, last + 1).map((block) => ({
-      block: gate.reopen(block.message) as Signed<Block>,
-      votes: openVotes(block.certificate, gate),
-    }));
+    const opened = page.slice(0, certified(page) + 1).map(({ message }) => gate.reopen(message) as Signed<Block>);
+    const blocks = ofOneEpoch(opened).map((block, i) => ({ block, votes: openVotes(page[i].certificate, gate) }));
     const atTip = height + blocks.length >= state.finalNode.state.height;
     const pending = atTip ? fitting(pendingOf(state)) : [];
-    if (blocks.length > 0 || pending.length > 0) reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
+    if (blocks.length > 0 || pending.length > 0)
+      reply(epoch, { type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
   };
+
+  const isMember = (who: string): boolean =>
+    everyone(state.finalNode.state).some((node) => node.name === who && node.standing !== 'left');
 
   const onBus = (topic: string, wire: Uint8Array): void => {
     const [, , , type, ...names] = topic.split('/');
-    const name = names.at(-1) ?? '';
-    if (type === 'status') onPresence(name, wire);
-    else if (state.deciding >= 0) door.knock(name, wire);
+    const from = names.at(-1) ?? '';
+    if (type === 'status') onPresence(from, wire);
+    else if (state.deciding >= 0) door.knock(from, wire);
   };
 
-  const onAdmission = (name: string, admission: Admission): void => {
+  const onAdmission = (from: string, admission: Admission): void => {
     if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
     const { code, detail } = admission;
     if (code === 'for-another' || code === 'settled') return;
-    if (code === 'duplicate' && name === registry.neighbourhood.nodes[self].name) return; // its own echo
+    if (code === 'duplicate' && from === name) return; // its own echo
     refusals.set(code, (refusals.get(code) ?? 0) + 1);
-    events.refused?.(code, detail, name);
+    events.refused?.(code, detail, from);
   };
   const door = createDoor({
-    names: registry.neighbourhood.nodes.map((node) => node.name),
+    isName: isMember,
     gate,
     clock,
     reader: () => ({ deciding: state.deciding, self, settled: state.finalNode.view }),
     told: onAdmission,
   });
 
-  const onPresence = (name: string, json: Uint8Array): void => {
-    if (!registry.neighbourhood.nodes.some((node) => node.name === name) || json.length > 1024) return;
+  const onPresence = (who: string, json: Uint8Array): void => {
+    if (!isMember(who) || json.length > 1024) return;
     try {
       const status = JSON.parse(new TextDecoder().decode(json)) as { alive?: unknown } | null;
-      peers.set(name, status?.alive === true);
+      peers.set(who, status?.alive === true);
     } catch {
       // unsigned and informal: whoever writes nonsense here is simply not alive
-      peers.set(name, false);
+      peers.set(who, false);
     }
   };
 
@@ -232,16 +261,17 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       state,
       checkpoint?.state ?? null,
       chain.map(({ message }) => message),
-      own.map(({ from, body }) => ({ from, vote: body.body as Vote })),
+      own.map(({ body }) => body as Unsigned<Vote>),
       (final, at) => events.final?.({ ...final, votes: votesOf(chain, at) }, accountOf(final, self)),
     );
+    gate.follow(state.finalNode.state);
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
     state.memoryFrom_round = memoryFrom(whole, deciding);
     const settled = state.finalNode.state.registers[self]?.round ?? -1;
     const again = [
       ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
       ...own.filter(({ to }) => to > state.finalNode.view),
-    ].map(({ payload }) => gate.reopen(encode([payload, signer.sign(toSign(payload))])));
+    ].map(({ payload }) => gate.reopen(encode([payload, signerIn(envelopeOf(payload).epoch).sign(toSign(payload))])));
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     for (const { to, basis } of own)
       if (to > state.finalNode.view)
@@ -249,7 +279,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     for (const message of again) if (message.body.type !== 'HEADER') feed({ kind: 'message', message });
     for (const message of again) publish(message);
     wake();
-    for (const culprit of registry.publicKeys.keys()) {
+    for (const culprit of everyone(state.finalNode.state).keys()) {
       const proof = ledger.recall(evidenceFact(culprit));
       if (proof !== undefined)
         feed({ kind: 'convicted', evidence: gate.reopen(Buffer.from(proof, 'base64')) as Signed<Evidence> });

@@ -12,8 +12,8 @@ import { createLanes } from './lanes.ts';
 import { createMute } from './mute.ts';
 
 export interface DoorParts {
-  /** Names that somebody may publish under. */
-  readonly names: readonly string[];
+  /** Whether somebody may publish under this name. */
+  isName(name: string): boolean;
   readonly gate: Pick<Gate, 'admitting'>;
   readonly clock: Pick<Clock, 'monotonic' | 'scale' | 'after'>;
   reader(): Omit<Reader, 'maySlow'>;
@@ -29,11 +29,10 @@ export interface Door {
   close(): void;
 }
 
-export function createDoor({ names, gate, clock, reader, told }: DoorParts): Door {
+export function createDoor({ isName, gate, clock, reader, told }: DoorParts): Door {
   const now = (): number => clock.monotonic() / clock.scale;
-  const known = new Set(names);
-  const lanes = createLanes<Uint8Array>(names, now);
-  const mute = createMute(names, now);
+  const lanes = createLanes<Uint8Array>(now);
+  const mute = createMute(now);
   let current: { readonly name: string; readonly admitting: ReturnType<Gate['admitting']> } | null = null;
   let spent_ms = 0;
   let isWorking = false;
@@ -79,7 +78,7 @@ export function createDoor({ names, gate, clock, reader, told }: DoorParts): Doo
 
   return {
     knock(name, wire) {
-      if (!known.has(name)) return told(name, refusal('unknown-sender', 'no node of this name'));
+      if (!isName(name)) return told(name, refusal('unknown-sender', 'no node of this name'));
       if (wire.length > MESSAGE_MAX_BYTES) return told(name, refusal('over-size', `${wire.length} bytes`));
       // A copy of its own: what came is a view of all that was read with it, and would keep that in memory.
       for (const [from, times] of lanes.offer(name, new Uint8Array(wire), wire.length))

@@ -4,10 +4,13 @@
  * so was every message inside it; behind the door nothing is checked twice. Never throws.
  */
 import type { Hash, Verify } from '../ports.ts';
-import { decode, sameBytes } from '../protocol/codec.ts';
-import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
+import { fromHex, sameBytes } from '../protocol/codec.ts';
+import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, NESTING_MOST, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
+import { type Members, publicKeyOf } from '../protocol/membership.ts';
 import {
   addresseeOf,
+  type Body,
+  envelopeOf,
   fromWire,
   idOf,
   MessageError,
@@ -19,6 +22,7 @@ import {
   toSign,
 } from '../protocol/messages.ts';
 import type { Registry } from '../protocol/registry.ts';
+import { publicKeyFlaw } from './ed25519.ts';
 
 export const REFUSALS = [
   'over-size',
@@ -27,6 +31,7 @@ export const REFUSALS = [
   'out-of-range',
   'foreign',
   'unknown-sender',
+  'other-epoch',
   'bad-signature',
   'other-round',
   'duplicate',
@@ -65,6 +70,8 @@ export interface Gate {
   examine(wire: Uint8Array): Admission;
   /** A message of this node's own ledger: read, not verified. Throws when it is not one of ours. */
   reopen(wire: Uint8Array): Signed;
+  /** Whose keys count from now on. */
+  follow(members: Members): void;
   /** Remembers a message of this node's own, so that its echo from the broker is a duplicate. */
   remember(message: Signed): void;
 }
@@ -82,9 +89,18 @@ const WINDOW: Readonly<Record<Signed['body']['type'], readonly [number, number]>
   SYNC_RES: [-1, 1],
   EVIDENCE: [Number.NEGATIVE_INFINITY, 1],
   STATE: [-1, 1],
+  REGISTRY: [Number.NEGATIVE_INFINITY, 1],
 };
 
-const HARMLESS: readonly Refusal[] = ['duplicate', 'other-round', 'for-another', 'settled', 'muted', 'flooded'];
+const HARMLESS: readonly Refusal[] = [
+  'duplicate',
+  'other-epoch',
+  'other-round',
+  'for-another',
+  'settled',
+  'muted',
+  'flooded',
+];
 
 class Refused extends Error {
   readonly code: Refusal;
@@ -102,6 +118,7 @@ export const refusal = (code: Refusal, detail: string): Admission => ({
 
 /** `quick` says yes only where `verify` would, at a fraction of the cost; where it says no, `verify` decides. */
 export function createGate(registry: Registry, hash: Hash, verify: Verify, quick: Verify = verify): Gate {
+  let members: Members = { registry, handover: null };
   /** Verified messages by id, oldest first. One seen only inside another was not delivered by itself yet. */
   const seen = new Map<string, Signed>();
   let seenBytes = 0;
@@ -121,14 +138,18 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
     if (delivered.size > SEEN_MAX) delivered.delete(delivered.keys().next().value as string);
   };
 
-  const keyOf = (sender: number): Uint8Array => {
-    const publicKey = registry.publicKeys[sender];
-    if (publicKey === undefined) throw new Refused('unknown-sender', `no node ${sender} in the neighbourhood`);
-    return publicKey;
+  /** A question may be of any epoch: who asks does not know which it is. */
+  const keyOf = (sender: number, epoch: number, type: MessageType): Uint8Array => {
+    const last = members.handover?.registry ?? members.registry;
+    const publicKey =
+      publicKeyOf(members, sender, epoch) ?? (type === 'SYNC_REQ' ? publicKeyOf(members, sender, last.epoch) : null);
+    if (publicKey !== null) return publicKey;
+    if (epoch > last.epoch) throw new Refused('other-epoch', `of epoch ${epoch}, and this node knows of ${last.epoch}`);
+    throw new Refused('unknown-sender', `no node ${sender} with a key in epoch ${epoch} in the neighbourhood`);
   };
   /** Throws unless the sender has signed the payload. */
-  const prove = ({ sender, payload, signature }: Sealed, maySlow: () => boolean): void => {
-    const [publicKey, message] = [keyOf(sender), toSign(payload)];
+  const prove = ({ sender, epoch, type, payload, signature }: Sealed, maySlow: () => boolean): void => {
+    const [publicKey, message] = [keyOf(sender, epoch, type), toSign(payload)];
     if (quick(publicKey, message, signature)) return;
     if (!maySlow()) throw new Refused('muted', `only the slow check could tell whether node ${sender} has signed this`);
     if (!verify(publicKey, message, signature)) throw new Refused('bad-signature', `not signed by node ${sender}`);
@@ -141,16 +162,19 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
     allowed: readonly MessageType[] = TYPES,
     onNested = (): void => undefined,
     id = idOf(payload, hash),
+    depth = 1,
   ): Signed => {
     const before = seen.get(id);
     if (before !== undefined && allowed.includes(before.body.type) && sameBytes(before.signature, signature))
       return before;
     const nested = (inner: Pair, types: readonly MessageType[]): Signed => {
       onNested();
-      return read(inner, unproven, types);
+      if (depth === NESTING_MOST)
+        throw new MessageError('malformed', `messages within messages, more than ${NESTING_MOST} deep`);
+      return read(inner, unproven, types, undefined, undefined, depth + 1);
     };
     const message = readPayload(payload, registry.tag, nested, allowed);
-    keyOf(message.sender);
+    refuseWeakKeys(message.body);
     const opened = signed(message, payload, signature, hash, id);
     unproven.push(opened);
     return opened;
@@ -172,10 +196,10 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
       // Before a thousand messages inside this one are read: is it for this node, and has a member signed it?
       const onNested = (): void => {
         if (isProven) return;
-        const { type, sender, view, to } = envelopeOf(pair.payload);
+        const { type, epoch, sender, view, to } = envelopeOf(pair.payload);
         if (type === 'SYNC_RES' || type === 'STATE') refuseForAnother(to, self);
         if (type === 'PROPOSE') refuseSettled(view, settled);
-        prove({ sender, ...pair }, maySlow);
+        prove({ type, sender, epoch, ...pair }, maySlow);
         isProven = true;
       };
       const message = read(pair, unproven, TYPES, onNested, id);
@@ -183,12 +207,12 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
       refuseForAnother(addresseeOf(message) ?? self, self);
       if (deciding !== undefined) refuseOtherRound(message, deciding);
       if (!isProven && unproven.includes(message)) {
-        prove(message, maySlow);
+        prove(sealed(message), maySlow);
         yield;
       }
       for (const each of unproven) {
         if (each !== message) {
-          prove(each, maySlow);
+          prove(sealed(each), maySlow);
           yield;
         }
         see(each);
@@ -206,6 +230,9 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
   };
 
   return {
+    follow(next) {
+      members = next;
+    },
     remember(message) {
       see(message);
       deliver(message.id);
@@ -225,7 +252,8 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
 }
 
 type Pair = Pick<Signed, 'payload' | 'signature'>;
-type Sealed = Pick<Signed, 'payload' | 'signature' | 'sender'>;
+type Sealed = Pick<Signed, 'payload' | 'signature' | 'sender' | 'epoch'> & { readonly type: MessageType };
+const sealed = (message: Signed): Sealed => ({ ...message, type: message.body.type });
 
 function toTheEnd(admission: Generator<undefined, Admission, undefined>): Admission {
   for (;;) {
@@ -234,10 +262,14 @@ function toTheEnd(admission: Generator<undefined, Admission, undefined>): Admiss
   }
 }
 
-/** Of a payload whose head was read already: `[version, type, tag, epoch, round, view, sender, ...body]`. */
-function envelopeOf(payload: Uint8Array): { type: MessageType; view: number; sender: number; to: number } {
-  const list = decode(payload) as number[];
-  return { type: TYPES[list[1]], view: list[5], sender: list[6], to: list[7] };
+/** Anyone could sign for a key of small order (protocol README, C28): none comes in. */
+function refuseWeakKeys(body: Body): void {
+  if (body.type !== 'REGISTRY') return;
+  for (const amendment of body.amendments) {
+    const flaw = 'publicKey' in amendment ? publicKeyFlaw(fromHex(amendment.publicKey)) : null;
+    if (flaw)
+      throw new MessageError('out-of-range', `publicKey ${'publicKey' in amendment && amendment.publicKey}: ${flaw}`);
+  }
 }
 
 function refuseForAnother(to: number | undefined, self: number | undefined): void {

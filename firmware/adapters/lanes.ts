@@ -37,20 +37,22 @@ function createDebt(percent: number, now: () => number) {
   };
 }
 
-export function createLanes<T>(names: readonly string[], now: () => number, limits = LANES): Lanes<T> {
-  const lanes = new Map(
-    names.map((name) => [
-      name,
-      {
-        name,
-        items: [] as { readonly item: T; readonly weight: number }[],
-        weight: 0,
-        served: 0,
-        debt: createDebt(limits.share_percent, now),
-      },
-    ]),
-  );
-  type Lane = NonNullable<ReturnType<typeof lanes.get>>;
+/** A lane for every name that is offered: who may have one is for the caller to say. */
+export function createLanes<T>(now: () => number, limits = LANES): Lanes<T> {
+  const begin = (name: string) => ({
+    name,
+    items: [] as { readonly item: T; readonly weight: number }[],
+    weight: 0,
+    served: 0,
+    debt: createDebt(limits.share_percent, now),
+  });
+  type Lane = ReturnType<typeof begin>;
+  const lanes = new Map<string, Lane>();
+  const laneOf = (name: string): Lane => {
+    const lane = lanes.get(name) ?? begin(name);
+    lanes.set(name, lane);
+    return lane;
+  };
   /** Those in which something waits: of a hundred lanes, mostly a few. */
   const queues = new Set<Lane>();
   const together = createDebt(limits.shareTogether_percent, now);
@@ -70,8 +72,7 @@ export function createLanes<T>(names: readonly string[], now: () => number, limi
       return waiting;
     },
     offer(name, item, bytes) {
-      const lane = lanes.get(name);
-      if (lane === undefined) return new Map([[name, 1]]);
+      const lane = laneOf(name);
       const weight = bytes + limits.overhead_bytes;
       lane.items.push({ item, weight });
       queues.add(lane);
@@ -102,12 +103,11 @@ export function createLanes<T>(names: readonly string[], now: () => number, limi
       return { name: first.lane.name, item: take(first.lane) };
     },
     charge(name, cost_ms) {
-      lanes.get(name)?.debt.add(cost_ms);
+      laneOf(name).debt.add(cost_ms);
       together.add(cost_ms);
     },
     forgive(name) {
-      const debt = lanes.get(name)?.debt;
-      if (debt === undefined) return;
+      const { debt } = laneOf(name);
       together.add(-debt.owed());
       debt.clear();
     },

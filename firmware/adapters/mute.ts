@@ -28,14 +28,15 @@ function createAllowance(most: number, now: () => number, window_ms: number) {
 }
 
 /** `now` is in milliseconds and never goes back. */
-export function createMute(names: readonly string[], now: () => number, limits = MUTE): Mute {
+export function createMute(now: () => number, limits = MUTE): Mute {
   const allowance = (most: number) => createAllowance(most, now, limits.for_ms);
-  const own = new Map(names.map((name) => [name, allowance(limits.checks)]));
+  const own = new Map<string, ReturnType<typeof allowance>>();
   const together = allowance(limits.checksTogether);
   return {
     mayCheck(name) {
-      const lane = own.get(name);
-      if (lane === undefined || lane.left() === 0 || together.left() === 0) return false;
+      const lane = own.get(name) ?? allowance(limits.checks);
+      own.set(name, lane);
+      if (lane.left() === 0 || together.left() === 0) return false;
       lane.use();
       together.use();
       return true;

@@ -86,7 +86,7 @@ const FINAL_VIEW = 'final-view';
 const PRUNED_AT_ONCE = 16;
 /** Accounts of this node's own charge point that are told again after a start. */
 const OWN_TOLD = 288;
-const VERSION = 2;
+const VERSION = 3;
 /** 'PEBT', so that no other program's database is taken for a ledger. */
 const APPLICATION_ID = 0x50454254;
 
@@ -96,7 +96,7 @@ const SCHEMA = `
   CREATE TABLE block (
     height INTEGER PRIMARY KEY, round INTEGER NOT NULL, hash BLOB NOT NULL, message BLOB NOT NULL, certificate BLOB
   ) STRICT;
-  CREATE TABLE checkpoint (height INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
+  CREATE TABLE checkpoint (height INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
   CREATE TABLE proof (
     height INTEGER PRIMARY KEY, round INTEGER NOT NULL, hash BLOB NOT NULL, message BLOB NOT NULL, certificate BLOB
   ) STRICT;
@@ -223,7 +223,7 @@ function checkFormat(db: Database.Database, path: string): void {
   if (version < VERSION)
     throw new LedgerError(
       'older',
-      `${path}: written before checkpoints (ledger version ${version}, this p2pebt writes ${VERSION}); its blocks cannot be read any more: ` +
+      `${path}: written by an older p2pebt (ledger version ${version}, this p2pebt writes ${VERSION}); its blocks cannot be read any more: ` +
         'name a new ledger in the configuration',
     );
   if (version > VERSION)
@@ -275,7 +275,7 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     .pluck();
   const insertBlock = db.prepare('INSERT INTO block VALUES (?, ?, ?, ?, ?)');
   const certify = db.prepare('UPDATE block SET certificate = ? WHERE height = ? AND certificate IS NULL');
-  const insertCheckpoint = db.prepare('INSERT OR IGNORE INTO checkpoint VALUES (?, ?)');
+  const insertCheckpoint = db.prepare('INSERT OR IGNORE INTO checkpoint VALUES (?, ?, ?)');
   const checkpointBelow = db
     .prepare<[number], number | null>('SELECT max(height) FROM checkpoint WHERE height < ?')
     .pluck();
@@ -325,8 +325,8 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     } else insertBlock.run(height, round, hash, message, certificate);
   };
 
-  const appendCheckpoint = ({ height, state }: Checkpoint) => {
-    insertCheckpoint.run(height, state);
+  const appendCheckpoint = ({ height, epoch, state }: Checkpoint) => {
+    insertCheckpoint.run(height, epoch, state);
     const before = checkpointBelow.get(height);
     if (before != null) keepProof.run({ height: before });
   };
@@ -373,11 +373,15 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   };
 }
 
-type Reading = Pick<LedgerReader, 'load' | 'chain' | 'past' | 'recall'> & Pick<Ledger, 'checkpoint' | 'blocksAbove'>;
+type Reading = Pick<LedgerReader, 'load' | 'chain' | 'past' | 'recall'> &
+  Pick<Ledger, 'checkpointAbove' | 'blocksAbove'>;
 
 function reader(db: Database.Database): Reading {
   const checkpoints = db.prepare<[], Checkpoint>('SELECT * FROM checkpoint ORDER BY height');
   const newest = db.prepare<[], Checkpoint>('SELECT * FROM checkpoint ORDER BY height DESC LIMIT 1');
+  const newestOf = db.prepare<[number, number], Checkpoint>(
+    'SELECT * FROM checkpoint WHERE height > ? AND epoch <= ? ORDER BY height DESC LIMIT 1',
+  );
   const proof = db.prepare<[number, number], FinalBlock>(
     'SELECT * FROM proof WHERE height > ? AND height <= ? ORDER BY height',
   );
@@ -398,7 +402,7 @@ function reader(db: Database.Database): Reading {
   const fact = db.prepare<[string], string>('SELECT value FROM fact WHERE key = ?').pluck();
   const checkpoint = (): Checkpoint | null => plainCheckpoint(newest.get());
   return {
-    checkpoint,
+    checkpointAbove: (height, epoch) => plainCheckpoint(newestOf.get(height, epoch) ?? newestOf.get(height, epoch + 1)),
     past: (height) => ({
       ...(sums.get(height) as Omit<Past, 'own'>),
       own: own.all(height, OWN_TOLD).map(bytes),
@@ -406,8 +410,9 @@ function reader(db: Database.Database): Reading {
     chain: db.transaction(() => {
       const all = checkpoints.all();
       return {
-        checkpoints: all.map(({ height, state }, i) => ({
+        checkpoints: all.map(({ height, epoch, state }, i) => ({
           height,
+          epoch,
           state: bytes(state),
           proof: proof.all(height, all[i + 1]?.height ?? height).map(plainBlock),
         })),
@@ -447,7 +452,7 @@ const plainBlock = (block: FinalBlock): FinalBlock => ({
 });
 
 const plainCheckpoint = (kept: Checkpoint | undefined): Checkpoint | null =>
-  kept === undefined ? null : { height: kept.height, state: bytes(kept.state) };
+  kept === undefined ? null : { height: kept.height, epoch: kept.epoch, state: bytes(kept.state) };
 
 /** Plain bytes, as they went in: a Buffer compares and prints differently. */
 const bytes = (buffer: Uint8Array) => new Uint8Array(buffer);

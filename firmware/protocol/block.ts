@@ -5,6 +5,7 @@
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainState, refusal } from './chain.ts';
 import { checkpointOf } from './checkpoint.ts';
+import { publicKeyOf } from './membership.ts';
 import type { Block, Signed } from './messages.ts';
 import { kindOfView } from './round.ts';
 import { applySchedule } from './schedule.ts';
@@ -14,6 +15,11 @@ import { applySeal } from './seal.ts';
 export function applyBlock(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {
   const { round, view, body } = block;
   if (body.parent !== chain.tip) return refusal('wrong-round', 'not a child of this chain');
+  const { epoch } = chain.registry;
+  if (block.epoch !== epoch) return refusal('wrong-epoch', `of epoch ${block.epoch}, not ${epoch}`);
+  for (const { epoch: signedIn, sender, body: inner } of body.carried)
+    if (inner.type !== 'VOTE' && (signedIn > epoch || publicKeyOf(chain, sender, signedIn) === null))
+      return refusal('wrong-epoch', `${inner.type} of node ${sender}, which had no key in epoch ${signedIn}`);
   if (body.checkpoint !== checkpointOf(chain, body.kind, round, hash))
     return refusal('wrong-checkpoint', 'it does not name the state under it as it should');
   if (body.kind === 'CARRY') {

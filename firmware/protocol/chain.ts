@@ -4,6 +4,7 @@
  */
 import type { Instance } from './benefit/instance.ts';
 import type { RoundRecord } from './benefit/pose.ts';
+import type { Handover } from './membership.ts';
 import type { Order, Signed } from './messages.ts';
 import type { Registry } from './registry.ts';
 import type { Allocation, Registers, SettlementRow } from './settlement.ts';
@@ -28,6 +29,8 @@ export interface ChainRound extends RoundRecord {
 export interface ChainState {
   /** Who takes part, and by which numbers. */
   readonly registry: Registry;
+  /** Who is about to, null mostly. */
+  readonly handover: Handover | null;
   /** Id of the last block; the neighbourhood's hash before the first. */
   readonly tip: string;
   readonly height: number;
@@ -52,6 +55,7 @@ export interface ChainState {
 
 export const genesisState = (registry: Registry): ChainState => ({
   registry,
+  handover: null,
   tip: registry.genesis,
   height: 0,
   sealRound: -1,
@@ -73,6 +77,8 @@ export interface BlockRefusal {
     | 'wrong-kind'
     | 'wrong-checkpoint'
     | 'wrong-round'
+    | 'wrong-epoch'
+    | 'bad-membership'
     | 'unsorted'
     | 'bad-order'
     | 'bad-meter'

@@ -1,11 +1,12 @@
 /**
  * checkpoint: the chain's state in canonical bytes, so that a node can begin there instead of at the first block. The
- * first SEAL of a UTC day names the hash of the state under it (predicate V), and so its FINAL votes prove those
- * bytes. A field that ChainState or one of its parts gains does not compile until it is written and read here.
+ * first SEAL of a UTC day, and the one that follows a change of the members, name the hash of the state under them
+ * (predicate V), and so their FINAL votes prove those bytes. A field that ChainState or one of its parts gains does not compile until it is written and read here.
  */
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
+import type { Handover } from './membership.ts';
 import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
 import { type Member, type Membership, type Registry, registryWith } from './registry.ts';
 import { dayOf } from './round.ts';
@@ -102,6 +103,7 @@ const stateCodec = (origin: Registry, hash: Hash): Codec<Resting> => {
   };
   return row<Resting>({
     registry,
+    handover: maybe(row<Handover>({ registry, named: flag })),
     tip: id,
     height: whole,
     sealRound: whole,
@@ -126,12 +128,13 @@ export const encodeState = (chain: ChainState, hash: Hash): Uint8Array =>
 const DOMAIN = new TextEncoder().encode('P2PEBT/1 checkpoint');
 const hashOf = (state: Uint8Array, hash: Hash): string => toHex(hash(concat(DOMAIN, state)));
 
-/** The hash that a block of this kind and round names on this chain; empty unless it is the SEAL that opens a day. */
+/** The hash that a block of this kind and round names on this chain; empty unless it is a SEAL that opens a day, or
+ * the first after a hand-over began. */
 export function checkpointOf(chain: ChainState, kind: Block['kind'], round: number, hash: Hash): string {
   const { roundTime_s } = chain.registry.neighbourhood;
-  const opens =
-    kind === 'SEAL' && chain.sealRound >= 0 && dayOf(round, roundTime_s) > dayOf(chain.sealRound, roundTime_s);
-  return opens ? hashOf(encodeState(chain, hash), hash) : '';
+  const opensDay = chain.sealRound >= 0 && dayOf(round, roundTime_s) > dayOf(chain.sealRound, roundTime_s);
+  const names = kind === 'SEAL' && (opensDay || chain.handover?.named === false);
+  return names ? hashOf(encodeState(chain, hash), hash) : '';
 }
 
 /** The state in the bytes of a checkpoint, if they are those that this block names; what proves the block, proves them. */

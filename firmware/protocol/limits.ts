@@ -15,6 +15,17 @@ export const ORDERS_PER_NODE = 4;
 export const SEATS_LEAST = 4;
 /** Voters at most: a quorum of votes is 67 signatures, and every node checks them all (protocol.md 2.12). */
 export const SEATS_MOST = 100;
+/** Numbers of nodes ever given out: those of the largest neighbourhood, and as many again that left. */
+export const NODES_MOST = 2048;
+/** Entries of one change of the members: a whole street at once is done in a few. */
+export const AMENDMENTS_MOST = 64;
+/** Changes of the members that a node keeps for later: a registrar sends one after the other. */
+export const CHANGES_AHEAD = 4;
+/** Messages within messages: a page > a block > evidence > a block > a statement, and one to spare. */
+export const NESTING_MOST = 6;
+/** Bytes of the proofs that one SEAL carries: it must still fit into a page of catch-up beside its statements. */
+export const PROOFS_MAX_BYTES = 64 * 1024;
+
 /** A charge point of 1 MW is beyond every connector of today; keeps every power in 32 bits. */
 export const POWER_MAX_W = 1_000_000;
 

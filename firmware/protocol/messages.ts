@@ -7,8 +7,11 @@
 import type { Hash } from '../ports.ts';
 import { type PlanAhead, PPM } from './benefit/instance.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
+import type { ConnectorKind, RegisteredNode } from './genesis.ts';
 import {
+  AMENDMENTS_MOST,
   CHECKPOINT_MAX_BYTES,
+  NODES_MOST,
   POWER_MAX_W,
   PRICE_MAX,
   SITE_MAX_W,
@@ -30,6 +33,7 @@ export const TYPES = [
   'SYNC_RES',
   'STATE',
   'EVIDENCE',
+  'REGISTRY',
 ] as const;
 export type MessageType = (typeof TYPES)[number];
 
@@ -90,14 +94,20 @@ export interface Header {
 
 export type BlockKind = 'SEAL' | 'SCHEDULE' | 'CARRY';
 
+/** What a block may carry. */
+export type Carried = Order | Site | MeterStatement | Header | RegistryChange | Evidence | Vote;
+
 /** A block as its leader proposes it; `parent` is the id of another PROPOSE, or of the neighbourhood itself. */
 export interface Block {
   readonly type: 'PROPOSE';
   readonly kind: BlockKind;
   readonly parent: string;
-  /** SEAL: the orders new in this round, the SITE reading, the METER statements. SCHEDULE: the winning HEADER. */
-  readonly carried: readonly Signed<Order | Site | MeterStatement | Header>[];
-  /** Hash of the state under the SEAL that opens a day (checkpoint.ts); in every other block empty, and not on the wire. */
+  /**
+   * SEAL: the orders new in this round, the SITE reading, the METER statements, and what changes the members. SCHEDULE: the
+   * winning HEADER.
+   */
+  readonly carried: readonly Signed<Carried>[];
+  /** Hash of the state under a SEAL that opens a day or names a hand-over (checkpoint.ts); in every other block empty, and not on the wire. */
   readonly checkpoint: string;
 }
 
@@ -151,6 +161,33 @@ export interface Evidence {
   readonly second: Signed | null;
 }
 
+/** One entry of a change of the members. A node is named by its index. */
+export type Amendment =
+  | {
+      readonly op: 'add';
+      readonly name: string;
+      readonly publicKey: string;
+      readonly operator?: string;
+      readonly connector: NonNullable<RegisteredNode['connector']>;
+      readonly safeShare_W: number;
+    }
+  | { readonly op: 'remove'; readonly node: number }
+  | { readonly op: 'rotate'; readonly node: number; readonly publicKey: string }
+  | {
+      readonly op: 'rate';
+      readonly node: number;
+      readonly connector: NonNullable<RegisteredNode['connector']>;
+      readonly safeShare_W: number;
+    };
+
+/** The registrar's change of the members (membership.ts): all of it or nothing. */
+export interface RegistryChange {
+  readonly type: 'REGISTRY';
+  /** One more than the last change on the chain. */
+  readonly number: number;
+  readonly amendments: readonly Amendment[];
+}
+
 export type Body =
   | Order
   | Site
@@ -161,7 +198,8 @@ export type Body =
   | SyncRequest
   | SyncResponse
   | StatePart
-  | Evidence;
+  | Evidence
+  | RegistryChange;
 
 export interface Unsigned<B extends Body = Body> {
   readonly epoch: number;
@@ -247,6 +285,33 @@ function bodyFields(body: Body): Canonical[] {
       ];
     case 'EVIDENCE':
       return [wireList(body.second === null ? [body.first] : [body.first, body.second])];
+    case 'REGISTRY':
+      return [body.number, body.amendments.map(amendmentFields)];
+  }
+}
+
+const CONNECTOR_KINDS: readonly ConnectorKind[] = ['slow', 'fast', 'rapid'];
+const OPS: readonly Amendment['op'][] = ['add', 'remove', 'rotate', 'rate'];
+
+function amendmentFields(amendment: Amendment): Canonical {
+  const op = OPS.indexOf(amendment.op);
+  const rating = ({ connector, safeShare_W }: Extract<Amendment, { safeShare_W: number }>): Canonical[] => [
+    CONNECTOR_KINDS.indexOf(connector.kind),
+    connector.charge_W,
+    connector.discharge_W,
+    safeShare_W,
+  ];
+  switch (amendment.op) {
+    case 'add': {
+      const { name, publicKey, operator = '' } = amendment;
+      return [op, name, fromHex(publicKey), operator, ...rating(amendment)];
+    }
+    case 'remove':
+      return [op, amendment.node];
+    case 'rotate':
+      return [op, amendment.node, fromHex(amendment.publicKey)];
+    case 'rate':
+      return [op, amendment.node, ...rating(amendment)];
   }
 }
 
@@ -341,6 +406,11 @@ class Fields {
     while (inner.left) values.push(inner.whole(name, low, high));
     return values;
   }
+  text(name: string, pattern: RegExp): string {
+    const value = this.next(name);
+    if (typeof value !== 'string' || !pattern.test(value)) throw new MessageError('malformed', `${name} is not a name`);
+    return value;
+  }
   end(): void {
     if (this.left) throw new MessageError('malformed', 'fields beyond the last');
   }
@@ -362,8 +432,7 @@ const pairs = (fields: Fields, name: string, open: OpenNested, allowed: readonly
 /** What may be evidence. */
 const ACCUSED: readonly MessageType[] = ['SITE', 'METER', 'HEADER', 'PROPOSE', 'VOTE'];
 
-/** What a block may carry. Nothing that it carries carries anything, so messages nest three deep at most. */
-const CARRIED: readonly MessageType[] = ['ORDER', 'SITE', 'METER', 'HEADER'];
+const CARRIED: readonly MessageType[] = ['ORDER', 'SITE', 'METER', 'HEADER', 'REGISTRY', 'EVIDENCE', 'VOTE'];
 
 /** How the door opens a message inside a message: with the same checks, signature included. Throws on refusal. */
 export type OpenNested = (
@@ -446,7 +515,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         type,
         kind: BLOCK_KINDS[fields.whole('kind', 0, 2)],
         parent: hex(fields, 'parent'),
-        carried: pairs(fields, 'carried', open, CARRIED) as Signed<Order | Site | MeterStatement | Header>[],
+        carried: pairs(fields, 'carried', open, CARRIED) as Signed<Carried>[],
         checkpoint: fields.left ? hex(fields, 'checkpoint') : '',
       };
     case 'VOTE': {
@@ -486,7 +555,51 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
       if (first === undefined || more.length > 0) throw new MessageError('malformed', 'evidence is one message or two');
       return { type, first, second: second ?? null };
     }
+    case 'REGISTRY': {
+      const number = fields.whole('number', 1, ROUND_MAX);
+      const items = fields.items('amendments');
+      if (items.length === 0 || items.length > AMENDMENTS_MOST)
+        throw new MessageError('out-of-range', `${items.length} amendments, not 1 to ${AMENDMENTS_MOST}`);
+      return { type, number, amendments: items.map(readAmendment) };
+    }
   }
+}
+
+/** As in the neighbourhood file: what fits into a topic without any escape. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/;
+const NAME_OR_NONE = /^([A-Za-z0-9][A-Za-z0-9-]{0,31})?$/;
+
+function readAmendment(value: Canonical): Amendment {
+  const fields = new Fields(Array.isArray(value) ? value : []);
+  const op = OPS[fields.whole('op', 0, OPS.length - 1)];
+  const node = (): number => fields.whole('node', 0, NODES_MOST - 1);
+  const rating = () => ({
+    connector: {
+      kind: CONNECTOR_KINDS[fields.whole('kind', 0, 2)],
+      charge_W: fields.whole('charge_W', 1, POWER_MAX_W),
+      discharge_W: fields.whole('discharge_W', 0, POWER_MAX_W),
+    },
+    safeShare_W: fields.whole('safeShare_W', 0, POWER_MAX_W),
+  });
+  const read = (): Amendment => {
+    switch (op) {
+      case 'add': {
+        const name = fields.text('name', NAME);
+        const publicKey = hex(fields, 'publicKey');
+        const operator = fields.text('operator', NAME_OR_NONE);
+        return { op, name, publicKey, ...(operator !== '' && { operator }), ...rating() };
+      }
+      case 'remove':
+        return { op, node: node() };
+      case 'rotate':
+        return { op, node: node(), publicKey: hex(fields, 'publicKey') };
+      case 'rate':
+        return { op, node: node(), ...rating() };
+    }
+  };
+  const amendment = read();
+  fields.end();
+  return amendment;
 }
 
 /** Payload bytes to fields. Throws MessageError; whatever `open` throws for a nested message passes through. */
@@ -520,6 +633,18 @@ export function readPayload(
     throw new MessageError('out-of-range', `a ${body.kind} of views ${view} to ${body.to}`);
   }
   return { epoch, round, view, sender, body };
+}
+
+/** Of a payload whose head was read already: `[version, type, tag, epoch, round, view, sender, ...body]`. */
+export function envelopeOf(payload: Uint8Array): {
+  type: MessageType;
+  epoch: number;
+  view: number;
+  sender: number;
+  to: number;
+} {
+  const list = decode(payload) as number[];
+  return { type: TYPES[list[1]], epoch: list[3], view: list[5], sender: list[6], to: list[7] };
 }
 
 /** A message with its id and signature: the runtime's own, or one that passed the door. */

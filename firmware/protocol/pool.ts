@@ -2,8 +2,8 @@
  * pool: the orders, SITE readings and METER statements heard and not yet in a final block, bounded per sender.
  * Answers with a word: MQTT repeats itself, so `known` is the normal case.
  */
-import { METER_ROUNDS_BACK, ORDERS_PER_NODE } from './limits.ts';
-import type { MeterStatement, Order, Signed, Site } from './messages.ts';
+import { CHANGES_AHEAD, METER_ROUNDS_BACK, ORDERS_PER_NODE } from './limits.ts';
+import type { MeterStatement, Order, RegistryChange, Signed, Site } from './messages.ts';
 import { refuseForever } from './order.ts';
 import type { Registry } from './registry.ts';
 
@@ -13,11 +13,13 @@ export interface Pool {
   readonly sites: Map<number, Signed<Site>>;
   /** By round and sender; the first statement counts. */
   readonly meters: Map<string, Signed<MeterStatement>>;
+  /** By number; the first heard counts. */
+  readonly changes: Map<number, Signed<RegistryChange>>;
 }
 
 export type Admission = 'added' | 'known' | 'full' | 'late' | 'refused';
 
-export const emptyPool = (): Pool => ({ orders: new Map(), sites: new Map(), meters: new Map() });
+export const emptyPool = (): Pool => ({ orders: new Map(), sites: new Map(), meters: new Map(), changes: new Map() });
 
 /** Of a sender's orders for a round the lowest ids stay: whatever it told whom first, all pools come to hold the same. */
 export function addOrder(pool: Pool, order: Signed<Order>, deciding: number, registry: Registry): Admission {
@@ -47,6 +49,16 @@ export function addMeter(pool: Pool, statement: Signed<MeterStatement>, deciding
   if (pool.meters.has(meterKey(statement))) return 'known';
   if (statement.round < deciding - METER_ROUNDS_BACK) return 'late';
   pool.meters.set(meterKey(statement), statement);
+  return 'added';
+}
+
+/** The registrar's changes that are not on the chain yet; a few ahead, since they may come out of order. */
+export function addChange(pool: Pool, change: Signed<RegistryChange>, registry: Registry): Admission {
+  const { number } = change.body;
+  if (change.sender !== registry.registrar || number > registry.changes + CHANGES_AHEAD) return 'refused';
+  if (number <= registry.changes) return 'late';
+  if (pool.changes.has(number)) return 'known';
+  pool.changes.set(number, change);
   return 'added';
 }
 

@@ -10,6 +10,7 @@ import { type Candidate, compareRank } from './benefit/rank.ts';
 import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, encode, fromHex, toHex } from './codec.ts';
 import { METER_ROUNDS_BACK } from './limits.ts';
+import { everyone, publicKeyOf } from './membership.ts';
 import type { Block, Header, Signed } from './messages.ts';
 import type { Allocation } from './settlement.ts';
 
@@ -46,6 +47,8 @@ export function auditHeader(
   if (chain.instance === null || header.body.seal !== chain.seal || header.round !== chain.sealRound) {
     return refusal('wrong-seal', 'it answers another SEAL');
   }
+  const publicKey = header.epoch > chain.registry.epoch ? null : publicKeyOf(chain, header.sender, header.epoch);
+  if (publicKey === null) return refusal('wrong-epoch', `node ${header.sender} had no key in epoch ${header.epoch}`);
   const benefit = judge(chain.instance, header.body.plan);
   if ('code' in benefit) return benefit;
   const { lambda, pfInt, net_W, operations } = header.body;
@@ -57,7 +60,7 @@ export function auditHeader(
   ) {
     return refusal('wrong-benefit', `lambda ${lambda} claimed, ${benefit.lambda} recomputed`);
   }
-  const tie = tieOf(chain, chain.registry.publicKeys[header.sender], hash);
+  const tie = tieOf(chain, publicKey, hash);
   const { slopes } = benefit;
   return { header, benefit, candidate: { pfInt, slopes, welfare: 0n, operations, tie } };
 }
@@ -66,9 +69,14 @@ export function auditHeader(
 export const tieOf = (chain: ChainState, publicKey: Uint8Array, hash: Hash): string =>
   toHex(hash(concat(fromHex(chain.schedule), encode(chain.sealRound), publicKey)));
 
-/** The tie of each node of the registry. */
+/** The tie of each node. */
 export const tiesOf = (chain: ChainState, hash: Hash): readonly string[] =>
-  chain.registry.publicKeys.map((key) => tieOf(chain, key, hash));
+  everyone(chain).map((_, node) => {
+    const publicKey = publicKeyOf(chain, node, chain.registry.epoch);
+    return publicKey === null ? LAST : tieOf(chain, publicKey, hash);
+  });
+/** Behind every hash: of a node that cannot be an author. */
+const LAST = '~';
 
 /** Negative when `a` wins over `b`. */
 export const compareHeaders = (a: AuditedHeader, b: AuditedHeader): number => compareRank(a.candidate, b.candidate);

@@ -8,12 +8,13 @@ import { poseInstance } from './benefit/pose.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
 import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_MAX_W, SITE_ROUNDS_MISSING } from './limits.ts';
-import type { Block, MeterStatement, Order, Signed, Site } from './messages.ts';
-import { refuseOrder } from './order.ts';
+import { amend, handOver, type MembershipNews, publicKeyOf } from './membership.ts';
+import type { Block, Evidence, MeterStatement, Order, RegistryChange, Signed, Site, Vote } from './messages.ts';
+import { refuseForever, refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
 import { meteredEnergy_J, type Registers, settle } from './settlement.ts';
 
-interface Carried {
+interface Statements extends MembershipNews {
   readonly orders: readonly Signed<Order>[];
   readonly site: Signed<Site> | null;
   readonly meters: readonly Signed<MeterStatement>[];
@@ -22,12 +23,20 @@ interface Carried {
 const isOrder = (message: Signed): message is Signed<Order> => message.body.type === 'ORDER';
 const isSite = (message: Signed): message is Signed<Site> => message.body.type === 'SITE';
 const isMeter = (message: Signed): message is Signed<MeterStatement> => message.body.type === 'METER';
+const isChange = (message: Signed): message is Signed<RegistryChange> => message.body.type === 'REGISTRY';
+const isProof = (message: Signed): message is Signed<Evidence> => message.body.type === 'EVIDENCE';
+const isVote = (message: Signed): message is Signed<Vote> => message.body.type === 'VOTE';
 
-/** Sorted list, unique: orders by id, then SITE, then METERs by round and sender. */
-function canonical({ orders, site, meters }: Carried): Block['carried'] {
+/**
+ * Sorted list, unique: orders by id, then SITE, then METERs by round and sender; then the registrar's change, proofs by
+ * culprit, FINAL votes by voter.
+ */
+function canonical({ orders, site, meters, change, proofs, closing }: Statements): Block['carried'] {
+  const byCulprit = [...proofs].sort((a, b) => a.body.first.sender - b.body.first.sender);
+  const byVoter = [...closing].sort((a, b) => a.sender - b.sender);
   const byId = [...orders].sort((a, b) => (a.id < b.id ? -1 : 1));
   const byRound = [...meters].sort((a, b) => a.round - b.round || a.sender - b.sender);
-  return [...byId, ...(site ? [site] : []), ...byRound];
+  return [...byId, ...(site ? [site] : []), ...byRound, ...(change ? [change] : []), ...byCulprit, ...byVoter];
 }
 
 function refuseMeter(
@@ -36,20 +45,22 @@ function refuseMeter(
   { registers, registry }: Pick<ChainState, 'registers' | 'registry'>,
 ): string | null {
   const known = registers[statement.sender];
-  if (registry.members[statement.sender].role !== 'charge-point') return 'not of a charge point';
+  if (registry.members[statement.sender]?.role !== 'charge-point') return 'not of a charge point';
   if (statement.round > round - 2) return 'of a round that is not over';
   if (statement.round < round - METER_ROUNDS_BACK) return 'too old';
   if (known && statement.round <= known.round) return 'of a round settled before';
   return null;
 }
 
-/** The statements of the pool that a SEAL of this round on this chain can carry. */
-export function sealable(pool: Pool, chain: ChainState, round: number): Carried {
+/** The statements of the pool that a SEAL of this round on this chain can carry. Proofs and the end of a hand-over are the leader's. */
+export function sealable(pool: Pool, chain: ChainState, round: number, hash: Hash): Statements {
   const { registry } = chain;
+  const hasKey = ({ epoch, sender }: Signed): boolean =>
+    epoch <= registry.epoch && publicKeyOf(chain, sender, epoch) !== null;
   const orders: Signed<Order>[] = [];
   const pending = survivors(chain, round);
   for (const order of [...pool.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    if (refuseOrder(order, round, { ...chain, pending }) !== null) continue;
+    if (!hasKey(order) || refuseOrder(order, round, { ...chain, pending }) !== null) continue;
     orders.push(order);
     pending.push(entryOf(order));
   }
@@ -57,18 +68,33 @@ export function sealable(pool: Pool, chain: ChainState, round: number): Carried 
   const meters: Signed<MeterStatement>[] = [];
   const registers = [...chain.registers];
   for (const statement of [...pool.meters.values()].sort((a, b) => a.round - b.round || a.sender - b.sender)) {
-    if (refuseMeter(statement, round, { registry, registers }) !== null) continue;
+    if (!hasKey(statement) || refuseMeter(statement, round, { registry, registers }) !== null) continue;
     registers[statement.sender] = registersOf(statement);
     meters.push(statement);
   }
-  return { orders, site: site !== null && refuseSite(site, round, chain) === null ? site : null, meters };
+  const change = pool.changes.get(registry.changes + 1) ?? null;
+  const fits =
+    change !== null && chain.handover === null && hasKey(change) && typeof amend(registry, change, hash) !== 'string';
+  return {
+    orders,
+    site: site !== null && hasKey(site) && refuseSite(site, round, chain) === null ? site : null,
+    meters,
+    ...NO_NEWS,
+    change: fits ? change : null,
+  };
 }
 
-export const sealBlock = (parent: string, carried: Carried, checkpoint: string): Block => ({
+const NO_NEWS: MembershipNews = { change: null, proofs: [], closing: [] };
+
+export const sealBlock = (
+  parent: string,
+  carried: Omit<Statements, keyof MembershipNews> & Partial<MembershipNews>,
+  checkpoint: string,
+): Block => ({
   type: 'PROPOSE',
   kind: 'SEAL',
   parent,
-  carried: canonical(carried),
+  carried: canonical({ ...NO_NEWS, ...carried }),
   checkpoint,
 });
 
@@ -79,9 +105,11 @@ const registersOf = ({ round, body }: Signed<MeterStatement | Site>): Registers 
   exported_Wh: body.exported_Wh,
 });
 
-/** Orders carried over from earlier rounds; after a long outage a wish of that time is void. */
+/** Orders carried over from earlier rounds; void are a wish from before a long outage, and one that its node may place no more. */
 const survivors = (chain: ChainState, round: number): PendingEntry[] =>
-  chain.pending.filter(({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS);
+  chain.pending.filter(
+    ({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS && refuseForever(order, chain.registry) === null,
+  );
 
 /** Registers that have not moved for a whole round are those of a meter that hangs: no reading at all (M13). */
 function refuseSite(site: Signed<Site>, round: number, chain: ChainState): string | null {
@@ -107,10 +135,22 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
   const orders = carried.filter(isOrder);
   const meters = carried.filter(isMeter);
   const sites = carried.filter(isSite);
-  const inOrder = canonical({ orders, site: sites[0] ?? null, meters });
+  const news = {
+    change: carried.find(isChange) ?? null,
+    proofs: carried.filter(isProof),
+    closing: carried.filter(isVote),
+  };
+  const inOrder = canonical({ orders, site: sites[0] ?? null, meters, ...news });
   if (inOrder.length !== carried.length || inOrder.some((message, i) => message !== carried[i])) {
     return refusal('unsorted', 'its statements are not in canonical order');
   }
+  if (news.closing.length > 0 && block.body.checkpoint !== '')
+    return refusal(
+      'bad-membership',
+      'a SEAL that names a state ends no hand-over: its epoch must be able to vouch for it',
+    );
+  const members = handOver(chain, news, hash);
+  if (typeof members === 'string') return refusal('bad-membership', members);
 
   const pending: PendingEntry[] = survivors(chain, round).map((entry) => ({ ...entry, age: entry.age + 1 }));
   for (const order of orders) {
@@ -184,6 +224,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
   });
   return {
     ...chain,
+    ...members,
     tip: block.id,
     height: chain.height + 1,
     sealRound: round,
@@ -192,7 +233,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     pending: ranked,
     rounds,
     allocations: chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK),
-    registers,
+    registers: members.registry.members.map((_, node) => registers[node] ?? null),
     site: site === null ? chain.site : registersOf(site),
     settled,
   };

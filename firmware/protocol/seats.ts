@@ -37,19 +37,11 @@ export function seatsOf(members: readonly Member[], genesis: Uint8Array, hash: H
     places.set(operator, place);
     return { index, place };
   });
-  const seated = (cap: number) => placed.filter(({ place }) => place <= cap);
-  let cap = 1;
-  const most = Math.max(0, ...places.values());
-  for (let wider = 2; wider <= most; wider++) {
-    const n = Math.min(seated(wider).length, SEATS_MOST);
-    if (wider <= operatorSeats(n) || seated(cap).length < SEATS_LEAST) cap = wider;
-  }
-  // Of more than there are seats the first of every operator come before anyone's second.
-  const chosen = new Set(
-    seated(cap)
-      .sort((a, b) => a.place - b.place)
-      .slice(0, SEATS_MOST)
-      .map(({ index }) => index),
-  );
+  const turns = [...placed].sort((a, b) => a.place - b.place); // the first of every operator before anyone's second
+  const seated = (cap: number) => turns.filter(({ place }) => place <= cap).slice(0, SEATS_MOST);
+  let seats = seated(1);
+  for (let cap = 2; cap <= turns.length; cap++) if (cap <= operatorSeats(seated(cap).length)) seats = seated(cap);
+  if (seats.length < SEATS_LEAST) seats = turns.slice(0, SEATS_LEAST);
+  const chosen = new Set(seats.map(({ index }) => index));
   return ranked.map(({ index }) => index).filter((index) => chosen.has(index));
 }

@@ -8,7 +8,7 @@ import { applyBlock } from './block.ts';
 import { type ChainState, genesisState } from './chain.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
-import type { Block, Evidence, Header, Signed, Unsigned } from './messages.ts';
+import type { Block, Evidence, Header, Signed, Unsigned, Vote } from './messages.ts';
 import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
@@ -32,7 +32,7 @@ export interface OwnVotes {
   /** View to block. */
   readonly notarized: Map<number, string>;
   readonly final: Set<number>;
-  skipped: { readonly from: number; readonly to: number }[];
+  skipped: { readonly epoch: number; readonly from: number; readonly to: number }[];
 }
 
 /**
@@ -64,8 +64,9 @@ export interface ProtocolState {
   deciding: number;
   readonly pool: Pool;
   readonly pob: PoBState;
-  /** The last final block. */
+  /** The last final block, and FINAL votes of a quorum for it; none after a restart. */
   finalNode: BlockNode;
+  finalVotes: readonly Signed<Vote>[];
   /** Blocks above (and including) the last final one, by id. */
   nodes: Map<string, BlockNode>;
   /** Proposals whose parent is unknown, and headers whose SEAL is. */
@@ -142,6 +143,7 @@ export type NoteCode =
   | 'committed-late'
   | 'terminated'
   | 'evidence'
+  | 'members'
   | 'abstains'
   | 'sync';
 
@@ -174,8 +176,14 @@ export interface Outcome {
   solve: { readonly seal: string; readonly instance: Instance } | null;
   /** Proofs that are new to this node, to be kept. */
   readonly evidence: Signed<Evidence>[];
-  /** Answer a peer that is behind, from the ledger; with an offset, it has so much of the state at that height. */
-  serve: { readonly to: number; readonly height: number; readonly asked_ms: number; readonly offset: number } | null;
+  /** Answer a peer that is behind, in an epoch whose members it knows, from the ledger; with an offset, it has so much of the state at that height. */
+  serve: {
+    readonly to: number;
+    readonly epoch: number;
+    readonly height: number;
+    readonly asked_ms: number;
+    readonly offset: number;
+  } | null;
   /** Blocks that have just become final, in order of height. */
   readonly finals: FinalStep[];
   readonly notes: Note[];
@@ -224,6 +232,7 @@ export function makeState(
     pool: emptyPool(),
     pob: { roundBlock: null, roundTime_ms: null },
     finalNode: root,
+    finalVotes: [],
     nodes: new Map([[root.state.tip, root]]),
     orphans: [],
     orphanHeaders: [],

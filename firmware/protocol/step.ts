@@ -11,6 +11,7 @@ import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { accuse, keepPosed, posedBy, verdictOf } from './consensus/judge.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
+  electorateOf,
   finalize,
   markOwnVote,
   note,
@@ -24,6 +25,7 @@ import {
 import { addCertificates, allVotes } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
 import { HEADERS_PER_ROUND } from './limits.ts';
+import { everyone, isQuorum, membersOf, publicKeyOf, type Sets, setsOf } from './membership.ts';
 import {
   type Block,
   type Body,
@@ -32,6 +34,7 @@ import {
   type MeterStatement,
   type Order,
   payloadOf,
+  type RegistryChange,
   type Signed,
   type Site,
   type StatePart,
@@ -42,8 +45,7 @@ import {
   type Vote,
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
-import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
-import type { Registry } from './registry.ts';
+import { addChange, addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
 import { decidedAt, decisionStart, leaderOf } from './round.ts';
 import { headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
@@ -105,13 +107,19 @@ export function step(state: ProtocolState, input: Input): Outcome {
   return out;
 }
 
-/** Persists a statement of this node and sends it. */
-function say(state: ProtocolState, out: Outcome, round: number, body: Body): Unsigned {
-  const message: Unsigned = { epoch: 0, round, view: 0, sender: state.self, body };
+/** Persists a statement of this node and sends it; who is not a member (yet, or any more) says nothing. */
+function say(state: ProtocolState, out: Outcome, round: number, body: Body): boolean {
+  if (!isMember(state)) return false;
+  const message: Unsigned = { epoch: registryOf(state).epoch, round, view: 0, sender: state.self, body };
   const payload = payloadOf(message, registryOf(state).tag);
   out.persist.push({ kind: 'statement', statement: { round, kind: body.type, payload } });
   out.send.push(message);
-  return message;
+  return true;
+}
+
+/** Whether this node has a key with which it may sign in the present epoch. */
+function isMember({ finalNode, self }: ProtocolState): boolean {
+  return publicKeyOf(finalNode.state, self, finalNode.state.registry.epoch) !== null;
 }
 
 function tick(state: ProtocolState, now_ms: number, out: Outcome): void {
@@ -141,15 +149,15 @@ function beginRound(state: ProtocolState, round: number, out: Outcome): void {
   state.acted = false;
   prune(state.pool, round);
   // A statement that no final block carries may have reached nobody (a broker that died, a peer that was away).
-  const { meters } = sealable(state.pool, state.finalNode.state, round);
+  const { meters } = sealable(state.pool, state.finalNode.state, round, state.hash);
   out.relay.push(...meters.filter(({ sender }) => sender === state.self));
   note(state, out, 'round-begins', `round ${round} is being decided`);
 }
 
 /** What must not be left out of the SEAL from now on. */
 function heldNow(state: ProtocolState): string[] {
-  const { orders, site, meters } = sealable(state.pool, state.finalNode.state, state.deciding);
-  return [...orders, ...meters, ...(site ? [site] : [])].map((message) => message.id);
+  const { orders, site, meters, change } = sealable(state.pool, state.finalNode.state, state.deciding, state.hash);
+  return [...orders, ...meters, ...(site ? [site] : []), ...(change ? [change] : [])].map((message) => message.id);
 }
 
 /** The tip whose SEAL this round's candidates solve: the one furthest on. */
@@ -168,13 +176,14 @@ function askSolver(state: ProtocolState, out: Outcome): void {
 
 function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outcome): void {
   const tip = sealedTip(state);
+  if (!isMember(state)) return;
   if (tip?.state.instance == null || tip.state.seal !== seal) return; // too late, or the SEAL was skipped
   const refused = ({ code, detail }: BlockRefusal): void =>
     note(state, out, 'refused-header', `own solution: ${code}, ${detail}`);
   const benefit = state.audit.judgePlan(tip.state.instance, plan);
   if ('code' in benefit) return refused(benefit);
   const header: Unsigned<Header> = {
-    epoch: 0,
+    epoch: registryOf(state).epoch,
     round: state.deciding,
     view: 0,
     sender: state.self,
@@ -222,12 +231,12 @@ function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
     return;
   const body: Order = { type: 'ORDER', ref: 0, connector: 0, ...wish };
   state.orderedRound = state.deciding;
-  const message = say(state, out, state.deciding, body);
+  if (!say(state, out, state.deciding, body)) return;
   note(
     state,
     out,
     'order-placed',
-    `${body.side} ${body.power_W} W for round ${message.round}, may wait ${body.maxWait_rounds}`,
+    `${body.side} ${body.power_W} W for round ${state.deciding}, may wait ${body.maxWait_rounds}`,
   );
 }
 
@@ -258,11 +267,14 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
     case 'VOTE':
       onVote(state, message as Signed<Vote>);
       break;
+    case 'REGISTRY':
+      addChange(state.pool, message as Signed<RegistryChange>, registryOf(state));
+      break;
     case 'EVIDENCE':
       onEvidence(state, message as Signed<Evidence>, out);
       break;
     case 'SYNC_REQ':
-      if (body.to === state.self) onSyncRequest(state, message.sender, body, out);
+      if (body.to === state.self) onSyncRequest(state, message as Signed<SyncRequest>, out);
       break;
     case 'SYNC_RES':
       if (body.to === state.self) onSyncResponse(state, message.sender, body, out);
@@ -283,7 +295,7 @@ function convict(state: ProtocolState, evidence: Signed<Evidence>, out: Outcome)
   const { first, second } = evidence.body;
   state.evidence.set(first.sender, evidence);
   out.evidence.push(evidence);
-  const { name } = registryOf(state).neighbourhood.nodes[first.sender];
+  const { name } = everyone(state.finalNode.state)[first.sender];
   note(state, out, 'evidence', `${name} has signed ${offenceOf(first, second)} (round ${first.round})`);
 }
 
@@ -320,13 +332,12 @@ function retryHeaders(state: ProtocolState, out: Outcome): void {
 /** A page a peer and Δ: a request is small and a page is not, and all hear it. */
 function onSyncRequest(
   state: ProtocolState,
-  to: number,
-  { height, asked_ms, offset }: SyncRequest,
+  { sender: to, epoch, body: { height, asked_ms, offset } }: Signed<SyncRequest>,
   out: Outcome,
 ): void {
   if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;
   state.served.set(to, state.now_ms);
-  out.serve = { to, height, asked_ms, offset };
+  out.serve = { to, epoch, height, asked_ms, offset };
 }
 
 /** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
@@ -346,7 +357,7 @@ function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, 
   }
   const votes = page.pending.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
   const near = votes.filter(({ body }) => !tooFar(state, body.to));
-  addCertificates(state.votes, near, registryOf(state).isValidator, registryOf(state).q);
+  addCertificates(state.votes, near, electorateOf(state));
   state.news = true;
   for (const message of page.pending) onMessage(state, message, out);
   retryHeaders(state, out);
@@ -364,37 +375,36 @@ function adoptRun(
   out: Outcome,
 ): boolean {
   const last = run[run.length - 1];
-  if (!isFinalCertificate(registryOf(state), last, votes)) return false;
+  const known = membersOf(state.finalNode.state, last.epoch);
+  if (known === null || !isFinalCertificate([known], last, votes)) return false;
   const adopted: BlockNode[] = [];
   let parent = baseOf(state, run);
   if (parent === null) return false;
   for (const block of run) {
     const { view } = block;
-    if (view <= parent.view || leaderOf(registryOf(state), view) !== block.sender) return false;
+    if (view <= parent.view || leaderOf(parent.state.registry, view) !== block.sender) return false;
     const next = state.audit.applyBlock(parent.state, block, state.hash);
     if (isRefusal(next)) return false;
     const node: BlockNode = { block, view, parent, state: next, notarized: false, final: false };
     adopted.push(state.nodes.get(block.id) ?? node);
     parent = adopted[adopted.length - 1];
   }
+  if (parent.parent !== null && !isFinalCertificate(setsOf(parent.parent.state), last, votes)) return false;
   // Only now: a block of a run that breaks later on has nobody's votes behind it.
   for (const node of adopted) state.nodes.set((node.block as Signed<Block>).id, node);
   finalize(state, parent, votes, out);
   return true;
 }
 
-/** FINAL votes of a quorum of different voters for exactly this block. */
-export function isFinalCertificate(
-  { isValidator, q }: Registry,
-  block: Signed<Block>,
-  votes: readonly Signed<Vote>[],
-): boolean {
-  const voters = new Set<number>();
-  for (const { sender, view, body } of votes) {
-    if (body.type !== 'VOTE' || body.kind !== 'final' || body.block !== block.id || view !== block.view) return false;
-    if (isValidator[sender]) voters.add(sender);
-  }
-  return voters.size >= q;
+/** FINAL votes for exactly this block, in its epoch, of a quorum of every set. */
+export function isFinalCertificate(sets: Sets, block: Signed<Block>, votes: readonly Signed<Vote>[]): boolean {
+  const isFor = ({ epoch, view, body }: Signed<Vote>): boolean =>
+    body.type === 'VOTE' &&
+    body.kind === 'final' &&
+    body.block === block.id &&
+    view === block.view &&
+    epoch === block.epoch;
+  return votes.every(isFor) && isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
 
 /** What a peer that catches up needs beyond the final chain, what matters most first: open proposals by view, votes. */
@@ -410,7 +420,7 @@ export function restore(
   state: ProtocolState,
   checkpoint: Uint8Array | null,
   blocks: readonly Signed<Block>[],
-  votes: readonly { readonly from: number; readonly vote: Vote }[],
+  votes: readonly Unsigned<Vote>[],
   onBlock: (step: Omit<FinalStep, 'votes'>, index: number) => void = () => undefined,
 ): void {
   if (checkpoint !== null) {
@@ -430,7 +440,7 @@ export function restore(
     if (block.body.kind === 'SEAL') keepPosed(state, next);
     onBlock({ block, before, state: next }, index);
   }
-  for (const { from, vote } of votes) if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);
+  for (const vote of votes) if (vote.body.to > state.finalNode.view) markOwnVote(state, vote);
 }
 
 /** True when an order of this node is still to be served: then its agent places no other. */

@@ -188,7 +188,8 @@ function run({ url, folder, neighbourhood, nodes, time }: Task): void {
         clock,
         bus: counted(bus),
         ledger,
-        signer,
+        name: registry.members[self].name,
+        signers: [signer],
         gate: createGate(registry, sha256, createVerify(), createQuickVerify()),
         solve(instance) {
           const began = performance.now();

@@ -68,7 +68,7 @@ try {
     sizes_MB.push(statSync(file).size / 1e6);
   }
   const ledger = open();
-  const state_kB = (ledger.checkpoint()?.state.length ?? 0) / 1e3;
+  const state_kB = (ledger.checkpointAbove(0, 0)?.state.length ?? 0) / 1e3;
   ledger.close();
   // Two days of blocks are kept, the file keeps its free pages: from the third day on only what stays is added.
   const growth_MB = (sizes_MB[days - 1] - sizes_MB[2]) / (days - 3);

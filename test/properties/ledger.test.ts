@@ -114,7 +114,7 @@ const statement: fc.Arbitrary<LedgerEntry> = fc
   .map(({ round, payload }) => ({ kind: 'statement', statement: { round, kind: 'ORDER', payload } }));
 const checkpoint: fc.Arbitrary<LedgerEntry> = fc
   .integer({ min: 1, max: 6 })
-  .map((height) => ({ kind: 'checkpoint', checkpoint: { height, state: new Uint8Array([height]) } }));
+  .map((height) => ({ kind: 'checkpoint', checkpoint: { height, epoch: 0, state: new Uint8Array([height]) } }));
 const batches = fc.array(fc.array(fc.oneof(vote, final, statement, checkpoint), { maxLength: 4 }), { maxLength: 8 });
 
 /** Plays the batches on both; the first batch on which they differ, if any. */

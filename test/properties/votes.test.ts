@@ -12,11 +12,14 @@ import {
   type VoteBook,
 } from '../../firmware/protocol/consensus/votes.ts';
 import { offenceOf } from '../../firmware/protocol/evidence.ts';
+import type { Sets } from '../../firmware/protocol/membership.ts';
 import type { Signed, Vote } from '../../firmware/protocol/messages.ts';
 
 const VIEWS = 6;
 const VOTERS = 5;
 const Q = 4;
+const SETS = [{ epoch: 0, q: Q, isValidator: new Array<boolean>(VOTERS).fill(true) }] as unknown as Sets;
+const ELECTORATE = { least: Q, of: () => SETS };
 
 /** Votes as honest and lying voters say them, each with an id of its own content. */
 const votes: fc.Arbitrary<Signed<Vote>[]> = fc.array(
@@ -30,7 +33,7 @@ const votes: fc.Arbitrary<Signed<Vote>[]> = fc.array(
     })
     .map(({ sender, kind, view, length, block }) => {
       const body: Vote = { type: 'VOTE', kind, to: kind === 'skip' ? view + length : view, block };
-      return { sender, view, round: 0, id: JSON.stringify([sender, view, body]), body } as Signed<Vote>;
+      return { sender, epoch: 0, view, round: 0, id: JSON.stringify([sender, view, body]), body } as Signed<Vote>;
     }),
   { maxLength: 60 },
 );
@@ -66,9 +69,9 @@ it('and the test notices when those on one end of a range are left out', () => {
 const read = (book: VoteBook): string =>
   JSON.stringify(
     Array.from({ length: VIEWS }, (_, view) => [
-      certificate(book, 'notarize', view, Q)?.map(({ id }) => id),
-      certificate(book, 'final', view, Q)?.map(({ id }) => id),
-      skippedUpTo(book, view, VIEWS, Q),
+      certificate(book, 'notarize', view, ELECTORATE)?.map(({ id }) => id),
+      certificate(book, 'final', view, ELECTORATE)?.map(({ id }) => id),
+      skippedUpTo(book, view, VIEWS, SETS),
     ]),
   );
 

@@ -41,7 +41,7 @@ const ENTERED_AS_READ = {
 };
 const ANY_AUTHOR = {
   file: 'step.ts',
-  find: 'if (view <= parent.view || leaderOf(registryOf(state), view) !== block.sender) return false;',
+  find: 'if (view <= parent.view || leaderOf(parent.state.registry, view) !== block.sender) return false;',
   replace: 'if (view <= parent.view) return false;',
 };
 const ANY_PAGE = {
@@ -286,7 +286,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'step.ts',
-            find: 'addCertificates(state.votes, near, registryOf(state).isValidator, registryOf(state).q);',
+            find: 'addCertificates(state.votes, near, electorateOf(state));',
             replace: '',
           },
         ],

@@ -118,7 +118,7 @@ export function makeLiar(
     for (let view = state.view; view <= lastView(round, 'SCHEDULE'); view++) {
       if (roundOfView(view) !== round || leaderOf(registryOf(state), view) !== state.self) continue;
       const header = kindOfView(view) === 'SCHEDULE' ? worse(state) : null;
-      const carried = sealable(state.pool, state.finalNode.state, round);
+      const carried = sealable(state.pool, state.finalNode.state, round, state.hash);
       const body: Block = header
         ? { type: 'PROPOSE', kind: 'SCHEDULE', parent, carried: [sign(header)], checkpoint: '' }
         : sealBlock(parent, carried, checkpointOf(state.finalNode.state, 'SEAL', round, state.hash));
@@ -220,7 +220,7 @@ export function makeLiar(
           const { state: chain } = state.finalNode;
           if (body.type !== 'PROPOSE' || body.kind === 'SCHEDULE' || chain.sealRound === message.round)
             return [{ message }];
-          const carried = sealable(state.pool, chain, message.round);
+          const carried = sealable(state.pool, chain, message.round, state.hash);
           const checkpoint = checkpointOf(chain, 'SEAL', message.round, state.hash);
           return [{ message: { ...message, body: sealBlock(chain.tip, carried, checkpoint) } }];
         }

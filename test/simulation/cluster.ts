@@ -227,12 +227,7 @@ export class Cluster {
     const { checkpoint } = node.disk;
     const blocks = node.disk.above(checkpoint?.height ?? 0).map(({ id }) => this.blockOf(id));
     const own = votes.map(({ payload }) => this.reopen(payload) as Signed<Vote>);
-    core.restore(
-      node.state,
-      checkpoint?.state ?? null,
-      blocks,
-      own.map(({ view, body }) => ({ from: view, vote: body })),
-    );
+    core.restore(node.state, checkpoint?.state ?? null, blocks, own);
     const local_ms = this.now_ms + this.faults.skew_ms(node.index, this.now_ms);
     const round = decidedAt(local_ms, node.state.hours.round_ms);
     if (lostTail && this.options.forgetful !== true)

@@ -148,7 +148,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'consensus/simplex.ts',
-        find: 'parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, registryOf(state).q) === view;',
+        find: 'parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, setsOf(parent.state)) === view;',
         replace: 'parent.notarized && view > parent.view;',
       },
     ],

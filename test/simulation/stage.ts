@@ -239,7 +239,7 @@ export class Stage {
       state,
       null,
       ledger.blocks.map(({ message }) => gate.reopen(message) as Signed<Block>),
-      own.map(({ view, body }) => ({ from: view, vote: body })),
+      own,
     );
     const again = own.filter(({ body }) => body.to > state.finalNode.view);
     for (const { to, basis } of ledger.votes)

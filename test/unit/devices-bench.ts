@@ -134,7 +134,18 @@ export class Bench {
     const gate = createGate(registry, sha256, createVerify());
     const signer = signerOf(self);
     const runtime = createRuntime(
-      { registry, self, hash: sha256, clock, bus, ledger, signer, gate, solve: atOnce },
+      {
+        registry,
+        self,
+        name: registry.members[self].name,
+        hash: sha256,
+        clock,
+        bus,
+        ledger,
+        signers: [signer],
+        gate,
+        solve: atOnce,
+      },
       {},
     );
     runtime.start();

@@ -157,7 +157,9 @@ export class GrownChain {
     const named = block.body.checkpoint !== '';
     const state = named ? Uint8Array.from(encodeState(before, sha256)) : null;
     return [
-      ...(state ? [{ kind: 'checkpoint' as const, checkpoint: { height: before.height, state } }] : []),
+      ...(state
+        ? [{ kind: 'checkpoint' as const, checkpoint: { height: before.height, epoch: before.registry.epoch, state } }]
+        : []),
       { kind: 'final', block: row, view: block.view },
       { kind: 'account', account: accountOf(grown, self) },
     ];

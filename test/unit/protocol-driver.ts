@@ -146,6 +146,10 @@ export class MemoryLedger implements Ledger {
     this.blocks = this.blocks.filter(({ height }) => height > horizon);
   }
   checkpoint = (): Checkpoint | null => this.checkpoints.at(-1) ?? null;
+  checkpointAbove(height: number, epoch: number): Checkpoint | null {
+    const of = (most: number) => this.checkpoints.findLast((each) => each.height > height && each.epoch <= most);
+    return of(epoch) ?? of(epoch + 1) ?? null;
+  }
   load = () => ({
     checkpoint: this.checkpoint(),
     blocks: this.blocks.filter(({ height }) => height > (this.checkpoint()?.height ?? 0)),
@@ -278,15 +282,37 @@ export class Neighbours {
     this.players[index].runtime.feed({ kind: 'wish', wish: { ...wish, ...changes } });
   }
 
+  /** A node of that index that nobody knows of yet. */
+  join(name: string, signers: Signer[]): Player {
+    const player = this.enter(this.players.length, name, new MemoryLedger(), signers);
+    this.players.push(player);
+    player.runtime.start();
+    return player;
+  }
+  /** Says something with the key of a node, as if another program had it. */
+  say(index: number, body: Body, signer = this.players[index].signer): void {
+    const message: Unsigned = {
+      epoch: this.state(0).finalNode.state.registry.epoch,
+      round: this.deciding,
+      view: 0,
+      sender: index,
+      body,
+    };
+    const payload = payloadOf(message, this.registry.tag);
+    const wire = toWire({ payload, signature: signer.sign(toSign(payload)) });
+    for (const player of this.players)
+      this.hear(player.index, `p2pebt/1/street/${body.type}/${this.players[index].name}`, wire);
+  }
+
   kill(index: number): void {
     this.players[index].runtime.stop();
     this.players[index].alive = false;
   }
   /** Starts it again from its ledger (or from another one). */
-  restart(index: number, ledger = this.players[index].ledger): void {
+  restart(index: number, ledger = this.players[index].ledger, signers?: Signer[]): void {
     if (this.players[index].alive) this.kill(index);
     const { name, plans, finals, pasts, said, meter, told } = this.players[index];
-    this.players[index] = { ...this.enter(index, name, ledger), plans, finals, pasts, said, meter, told };
+    this.players[index] = { ...this.enter(index, name, ledger, signers), plans, finals, pasts, said, meter, told };
     this.players[index].runtime.start();
   }
 
@@ -314,8 +340,8 @@ export class Neighbours {
       .join('\n');
   }
 
-  private enter(index: number, name: string, ledger: MemoryLedger): Player {
-    const signer = signerOf(index);
+  private enter(index: number, name: string, ledger: MemoryLedger, signers = [signerOf(index)]): Player {
+    const signer = signers[0];
     const gate = createGate(this.registry, sha256, createVerify());
     const find = this.options.solve ?? atOnce;
     const bus: Bus = {
@@ -349,11 +375,12 @@ export class Neighbours {
         {
           registry: this.registry,
           self: index,
+          name,
           hash: sha256,
           clock: this.clock,
           bus,
           ledger,
-          signer,
+          signers,
           gate,
           solve: (instance) => find(instance, index),
         },
@@ -418,7 +445,7 @@ export class Neighbours {
         const registers = { imported_Wh: 1_000_000 + this.head_Wh, exported_Wh: 0 };
         const reading = { takenAt_ms: this.clock.time, ...registers, power_W: site_W(over + 1) };
         player.runtime.feed({ kind: 'site', reading });
-      } else {
+      } else if (player.index !== this.registry.registrar) {
         const { meter, told } = player;
         player.told = meter;
         player.runtime.feed({

@@ -111,7 +111,7 @@ function alone(ledger = new MemoryLedger()) {
   const { registry } = play;
   const gate = createGate(registry, sha256, createVerify());
   const runtime = createRuntime(
-    { registry, self: 0, hash: sha256, clock, bus, ledger, signer: signerOf(0), gate, solve: atOnce },
+    { registry, self: 0, name: 'cp1', hash: sha256, clock, bus, ledger, signers: [signerOf(0)], gate, solve: atOnce },
     {},
   );
   return {

@@ -18,7 +18,14 @@ import {
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { hex, neighbourhoodOf, signerOf } from '../unit/protocol-driver.ts';
 
-export const registry = makeRegistry(neighbourhoodOf(4), sha256);
+const { nodes } = neighbourhoodOf(4);
+const registrar = {
+  name: 'registrar',
+  publicKey: hex(signerOf(5).publicKey),
+  role: 'registrar',
+  safeShare_W: 0,
+} as const;
+export const registry = makeRegistry(neighbourhoodOf(4, { nodes: [...nodes, registrar] }), sha256);
 
 export function sign<B extends Body>(sender: number, body: B, place: Partial<Unsigned> = {}): Signed<B> {
   const message = { epoch: 0, round: 1000, view: 0, sender, ...place, body };
@@ -86,6 +93,7 @@ const carry = sign(
 /** A state small enough to read, and the SEAL of the next day on it. */
 const state: ChainState = {
   registry,
+  handover: null,
   tip: carry.id,
   height: 3,
   sealRound: 1000,
@@ -135,6 +143,18 @@ const part = sign(2, {
   part: Uint8Array.of(1, 2, 3),
 });
 
+const rating = { connector: { kind: 'slow', charge_W: 3680, discharge_W: 0 }, safeShare_W: 690 } as const;
+const change = sign(5, {
+  type: 'REGISTRY',
+  number: 1,
+  amendments: [
+    { op: 'add', name: 'cp5', publicKey: hex(signerOf(6).publicKey), operator: 'harbour', ...rating },
+    { op: 'remove', node: 3 },
+    { op: 'rotate', node: 2, publicKey: hex(signerOf(7).publicKey) },
+    { op: 'rate', node: 1, ...rating },
+  ],
+});
+
 export const messages = {
   order,
   site,
@@ -152,6 +172,7 @@ export const messages = {
   evidence,
   conviction,
   part,
+  change,
 };
 
 /** Fields as JSON; messages inside messages stand as their id, whole numbers beyond 2^53 as text. */

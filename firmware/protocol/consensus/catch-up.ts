@@ -21,7 +21,7 @@ export function askPeer(state: ProtocolState, out: Outcome, to: number, height: 
   state.syncAt_ms = state.now_ms + ANSWER_DELTAS * state.hours.delta_ms;
   state.asked.set(to, state.now_ms);
   const body = { type: 'SYNC_REQ', to, height, asked_ms: state.now_ms, offset } as const;
-  out.send.push({ epoch: 0, round: state.deciding, view: 0, sender: state.self, body });
+  out.send.push({ epoch: registryOf(state).epoch, round: state.deciding, view: 0, sender: state.self, body });
 }
 
 /** Asks on where a state is coming in: for the next part, or for the blocks that prove the whole. */
@@ -30,6 +30,15 @@ export function askOn(state: ProtocolState, out: Outcome): void {
   if (incoming === null || state.now_ms < incoming.askAt_ms) return;
   state.incoming = { ...incoming, askAt_ms: Number.POSITIVE_INFINITY };
   askPeer(state, out, incoming.from, incoming.height, incoming.complete ? 0 : incoming.bytes.length);
+}
+
+/**
+ * The blocks of a page up to the next that ends a hand-over: whoever reads on must know the members from there on, and learns
+ * them from what comes before. The block under that one has its FINAL votes always.
+ */
+export function ofOneEpoch(blocks: readonly Signed<Block>[]): readonly Signed<Block>[] {
+  const end = blocks.findIndex(({ body }, i) => i > 0 && body.carried.some((message) => message.body.type === 'VOTE'));
+  return end < 0 ? blocks : blocks.slice(0, end);
 }
 
 /** The bytes of a part: as many as fit, so that nobody can keep a node waiting by sending few at a time. */

@@ -22,7 +22,7 @@ export function missingFrom(state: ProtocolState, block: Signed<Block>, parent: 
 function omitted(state: ProtocolState, block: Signed<Block>, parent: BlockNode): Signed[] {
   const held = new Set(state.heldAtOrders ?? []);
   const inside = new Set(block.body.carried.map((message) => message.id));
-  const { orders, site, meters } = sealable(state.pool, parent.state, block.round);
+  const { orders, site, meters, change } = sealable(state.pool, parent.state, block.round, state.hash);
   const counts = new Map<string, number>();
   for (const { body, sender } of block.body.carried)
     counts.set(`${body.type} ${sender}`, (counts.get(`${body.type} ${sender}`) ?? 0) + 1);
@@ -34,6 +34,7 @@ function omitted(state: ProtocolState, block: Signed<Block>, parent: BlockNode):
     ...orders.filter(({ sender }) => room(sender)),
     ...meters.filter(({ sender }) => sealed('METER', sender) === 0),
     ...(site !== null && sealed('SITE', site.sender) === 0 ? [site] : []),
+    ...(change !== null && sealed('REGISTRY', change.sender) === 0 ? [change] : []),
   ];
   return due.filter((message) => held.has(message.id) && !inside.has(message.id));
 }

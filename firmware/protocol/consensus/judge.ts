@@ -27,7 +27,8 @@ export function verdictOf(state: ProtocolState, { first, second }: Omit<Evidence
   const chain = posedBy(state, first.body.seal);
   if (chain === undefined) return null;
   const audited = state.audit.auditHeader(chain, first as Signed<Header>, state.hash);
-  return 'code' in audited ? offence : null;
+  const lies = 'code' in audited && audited.code !== 'wrong-epoch' && audited.code !== 'wrong-seal';
+  return lies ? offence : null;
 }
 
 /**
@@ -50,6 +51,6 @@ export function sayEvidence(state: ProtocolState, out: Outcome): void {
     state.accusations.delete(culprit);
     if (state.evidence.has(culprit)) continue;
     const body: Evidence = { type: 'EVIDENCE', first, second };
-    out.send.push({ epoch: 0, round: state.deciding, view: 0, sender: state.self, body });
+    out.send.push({ epoch: registryOf(state).epoch, round: state.deciding, view: 0, sender: state.self, body });
   }
 }

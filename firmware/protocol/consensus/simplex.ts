@@ -5,12 +5,21 @@
  */
 
 import { certificateOf } from '../certificate.ts';
-import { isRefusal } from '../chain.ts';
+import { type ChainState, isRefusal } from '../chain.ts';
 import { checkpointOf, encodeState } from '../checkpoint.ts';
 import { fromHex } from '../codec.ts';
-import { ORPHANS_MAX, ORPHANS_PER_LEADER, PROPOSALS_PER_VIEW, SCHEDULE_VIEWS, SEAL_VIEWS } from '../limits.ts';
-import { type Block, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
+import {
+  ORPHANS_MAX,
+  ORPHANS_PER_LEADER,
+  PROOFS_MAX_BYTES,
+  PROPOSALS_PER_VIEW,
+  SCHEDULE_VIEWS,
+  SEAL_VIEWS,
+} from '../limits.ts';
+import { changesOf, everyone, refuseProof, setsOf } from '../membership.ts';
+import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
+import type { Registry } from '../registry.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState, registryOf } from '../state.ts';
@@ -22,6 +31,7 @@ import {
   addVote,
   backed,
   certificate,
+  type Electorate,
   mayCertify,
   pruneVotes,
   rivalsOf,
@@ -34,9 +44,27 @@ export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: s
   out.notes.push({ code, round: state.deciding, text });
 }
 
+/** The members of an epoch, as far as this node knows them: those of the last final block, or those to come after it. */
+function registryAt({ finalNode }: ProtocolState, epoch: number): Registry {
+  const { registry, handover } = finalNode.state;
+  return handover?.registry.epoch === epoch ? handover.registry : registry;
+}
+
+/** Whose votes count for a block: the sets of the chain under it. Of one that is not here the door knows the epoch. */
+export const electorateOf = (state: ProtocolState): Electorate => ({
+  least: Math.min(...setsOf(state.finalNode.state).map(({ q }) => q)),
+  of(block, epoch) {
+    const parent = state.nodes.get(block)?.parent;
+    return parent ? setsOf(parent.state) : [registryAt(state, epoch)];
+  },
+});
+
+const isVoter = (state: ProtocolState, node: number): boolean =>
+  setsOf(state.finalNode.state).some(({ isValidator }) => isValidator[node]);
+
 /** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
 const mayVote = (state: ProtocolState): boolean =>
-  registryOf(state).isValidator[state.self] && state.deciding >= state.memoryFrom_round;
+  isVoter(state, state.self) && state.deciding >= state.memoryFrom_round;
 
 /** When a view's clock starts: on entering it, but not before its decision opens. */
 function viewStart_ms(state: ProtocolState): number {
@@ -44,9 +72,19 @@ function viewStart_ms(state: ProtocolState): number {
   return Math.max(state.viewSince_ms, decisionStart(roundOfView(state.view), state.hours.round_ms) + opens);
 }
 
-/** True when one SKIP of ours covers all of these views. */
-const ownSkipped = (state: ProtocolState, first: number, last = first): boolean =>
-  state.own.skipped.some(({ from, to }) => from <= first && last <= to);
+/** True when a SKIP of ours covers the view, in whatever epoch it was said: it binds this node in all of them. */
+const ownSkipped = (state: ProtocolState, view: number): boolean =>
+  state.own.skipped.some(({ from, to }) => from <= view && view <= to);
+
+/** True when one SKIP of ours covers all of these views for the voters of that epoch. */
+const hasSkipped = (state: ProtocolState, epoch: number, first: number, last: number): boolean =>
+  state.own.skipped.some((own) => own.epoch === epoch && own.from <= first && last <= own.to);
+
+/** The epochs of the chains that may still grow: one, but while the block that ends a hand-over is not final yet. */
+function openEpochs({ nodes, finalNode }: ProtocolState): number[] {
+  const tips = [...nodes.values()].filter(({ notarized }) => notarized).map(({ state }) => state.registry.epoch);
+  return [...new Set([finalNode.state.registry.epoch, ...tips])];
+}
 
 /** Views beyond the next round's are nobody's business yet: a clock is wrong, or a liar fills the memory. */
 export const tooFar = (state: ProtocolState, view: number): boolean =>
@@ -61,24 +99,26 @@ function emitVote(
   state: ProtocolState,
   out: Outcome,
   kind: Vote['kind'],
+  epoch: number,
   from: number,
   to: number,
   block: Signed<Block> | null,
   basis: Uint8Array | null = null,
 ): void {
   const body: Vote = { type: 'VOTE', kind, to, block: block?.id ?? '' };
-  const vote: Unsigned<Vote> = { epoch: 0, round: roundOfView(from), view: from, sender: state.self, body };
-  markOwnVote(state, from, body);
+  const vote: Unsigned<Vote> = { epoch, round: roundOfView(from), view: from, sender: state.self, body };
+  markOwnVote(state, vote);
   out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, registryOf(state).tag), basis } });
   out.send.push(vote);
 }
 
-export function markOwnVote(state: ProtocolState, from: number, vote: Vote): void {
-  if (vote.kind === 'notarize') state.own.notarized.set(from, vote.block);
-  else if (vote.kind === 'final') state.own.final.add(from);
-  else if (!ownSkipped(state, from, vote.to)) {
-    const wider = state.own.skipped.filter((range) => range.from < from || range.to > vote.to);
-    state.own.skipped = [...wider, { from, to: vote.to }];
+export function markOwnVote(state: ProtocolState, { epoch, view: from, body }: Unsigned<Vote>): void {
+  const { kind, to } = body;
+  if (kind === 'notarize') state.own.notarized.set(from, body.block);
+  else if (kind === 'final') state.own.final.add(from);
+  else if (!hasSkipped(state, epoch, from, to)) {
+    const wider = state.own.skipped.filter((range) => range.epoch !== epoch || range.from < from || range.to > to);
+    state.own.skipped = [...wider, { epoch, from, to }];
   }
 }
 
@@ -98,24 +138,29 @@ function skip(state: ProtocolState, out: Outcome, to: number): void {
   const { finalNode, memoryFrom_round } = state;
   const decision = firstView(roundOfView(to), kindOfView(to));
   const from = finalNode.block !== null && opensAfter(finalNode, decision) ? Math.min(decision, state.view) : 0;
-  let start = Math.max(from, finalNode.view + 1, firstView(memoryFrom_round, 'SEAL'));
-  const finals = [...state.own.final].filter((view) => view >= start && view <= to).sort((a, b) => a - b);
-  for (const end of [...finals, to + 1]) {
-    if (start < end && !ownSkipped(state, start, end - 1)) emitVote(state, out, 'skip', start, end - 1, null);
-    start = end + 1;
+  const first = Math.max(from, finalNode.view + 1, firstView(memoryFrom_round, 'SEAL'));
+  const finals = [...state.own.final].filter((view) => view >= first && view <= to).sort((a, b) => a - b);
+  for (const epoch of openEpochs(state)) {
+    let start = first;
+    for (const end of [...finals, to + 1]) {
+      if (start < end && !hasSkipped(state, epoch, start, end - 1))
+        emitVote(state, out, 'skip', epoch, start, end - 1, null);
+      start = end + 1;
+    }
   }
 }
 
 export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outcome): void {
   if (state.nodes.has(block.id) || block.view <= state.finalNode.view || tooFar(state, block.view)) return;
-  if (leaderOf(registryOf(state), block.view) !== block.sender) {
+  const parent = state.nodes.get(block.body.parent);
+  const registry = parent?.state.registry ?? registryAt(state, block.epoch);
+  if (leaderOf(registry, block.view) !== block.sender) {
     return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
   if (rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)) return; // what honest nodes want is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
-  const parent = state.nodes.get(block.body.parent);
   if (parent === undefined) {
     const { orphans } = state;
     const known = orphans.some(({ id }) => id === block.id);
@@ -138,18 +183,26 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
     );
   }
   state.nodes.set(block.id, { block, view: block.view, parent, state: next, notarized: false, final: false });
+  const closing = closingVotes(block);
+  if (closing.length > 0) state.votes.certified.final.set(parent.view, closing); // it proves its parent final to all
   state.news = true;
   const waiting = state.orphans.filter((orphan) => orphan.body.parent === block.id);
   state.orphans = state.orphans.filter((orphan) => orphan.body.parent !== block.id);
   for (const orphan of waiting) onProposal(state, orphan, out);
 }
 
+/** The FINAL votes for its parent that a SEAL carries when it ends a hand-over; none otherwise. */
+export const closingVotes = (block: Signed<Block>): Signed<Vote>[] =>
+  block.body.carried.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
+
 export function onVote(state: ProtocolState, vote: Signed<Vote>): void {
-  if (!registryOf(state).isValidator[vote.sender] || vote.body.to <= state.finalNode.view) return;
+  if (!isVoter(state, vote.sender) || vote.body.to <= state.finalNode.view) return;
+  if (vote.epoch < registryOf(state).epoch) return; // of members that are no longer asked
   if (tooFar(state, vote.body.to)) return;
-  if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body); // what a lost ledger forgot, peers may know
+  if (vote.sender === state.self) markOwnVote(state, vote); // what a lost ledger forgot, peers may know
   for (const other of rivalsOf(state.votes, vote)) accuse(state, other, vote);
-  if (addVote(state.votes, vote) === 'added' && mayCertify(state.votes, vote, registryOf(state).q)) state.news = true;
+  if (addVote(state.votes, vote) === 'added' && mayCertify(state.votes, vote, electorateOf(state).least))
+    state.news = true;
 }
 
 /** Carries out everything that follows from what is known now. Called after every input. */
@@ -162,9 +215,9 @@ export function progress(state: ProtocolState, out: Outcome): void {
 /** Certificates: of notarised blocks, and of final ones. True when something new was learned. */
 function learn(state: ProtocolState, out: Outcome): boolean {
   const { votes } = state;
-  const registry = registryOf(state);
+  const electorate = electorateOf(state);
   for (const view of viewsOf(votes, 'final')) {
-    const final = certificate(votes, 'final', view, registry.q);
+    const final = certificate(votes, 'final', view, electorate);
     if (final === null) continue;
     const node = state.nodes.get(final[0].body.block);
     if (node !== undefined && !node.final) {
@@ -175,7 +228,7 @@ function learn(state: ProtocolState, out: Outcome): boolean {
   const known = new Set([...state.nodes.values()].flatMap((node) => (node.notarized ? [node.view] : [])));
   for (const view of viewsOf(votes, 'notarize')) {
     if (known.has(view)) continue; // there is no second one in a view
-    const notarized = certificate(votes, 'notarize', view, registry.q);
+    const notarized = certificate(votes, 'notarize', view, electorate);
     if (notarized === null) continue;
     const node = state.nodes.get(notarized[0].body.block);
     if (node !== undefined && !node.notarized) {
@@ -204,29 +257,50 @@ function advance(state: ProtocolState, out: Outcome): boolean {
     ) {
       // The certificate stays with the vote: whoever has signed FINAL never skips the view, so it must be able to show
       // why the view is over, even when the others have lost the votes.
-      const votes = certificate(state.votes, 'notarize', view, registryOf(state).q);
-      emitVote(state, out, 'final', view, view, node.block, certificateOf([node.block, ...(votes ?? [])]));
+      const votes = certificate(state.votes, 'notarize', view, electorateOf(state));
+      emitVote(
+        state,
+        out,
+        'final',
+        node.block.epoch,
+        view,
+        view,
+        node.block,
+        certificateOf([node.block, ...(votes ?? [])]),
+      );
     }
     state.view = view + 1;
   } else {
-    state.view = skippedUpTo(state.votes, before, firstView(state.deciding + 1, 'SEAL'), registryOf(state).q);
+    state.view = skippedUpTo(state.votes, before, firstView(state.deciding + 1, 'SEAL'), setsOf(furthest(state).state));
   }
   if (state.view === before) return false;
   state.viewSince_ms = state.now_ms;
   return true;
 }
 
+/** The notarised block that came furthest: the chain that this node goes on with, as long as nothing else is agreed. */
+function furthest({ nodes, finalNode }: ProtocolState): BlockNode {
+  let node = finalNode;
+  for (const other of nodes.values()) if (other.notarized && other.view > node.view) node = other;
+  return node;
+}
+
 /** A quorum's FINAL: the block and its ancestors are final, the rest of the tree is history that never was. */
 export function finalize(state: ProtocolState, node: BlockNode, votes: readonly Signed<Vote>[], out: Outcome): void {
   const path: BlockNode[] = [];
   for (let at: BlockNode | null = node; at !== null && !at.final; at = at.parent) path.unshift(at);
-  for (const each of path) {
+  for (const [at, each] of path.entries()) {
     each.final = true;
     each.notarized = true;
     const block = each.block as Signed<Block>;
+    const proof = each === node ? votes : closingVotes(path[at + 1].block as Signed<Block>);
     const { state: before } = each.parent as BlockNode;
     if (block.body.checkpoint !== '') {
-      const checkpoint = { height: before.height, state: encodeState(before, state.hash) };
+      const checkpoint = {
+        height: before.height,
+        epoch: before.registry.epoch,
+        state: encodeState(before, state.hash),
+      };
       out.persist.push({ kind: 'checkpoint', checkpoint });
     }
     out.persist.push({
@@ -236,14 +310,16 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
         round: block.round,
         hash: fromHex(block.id),
         message: toWire(block),
-        certificate: each === node ? certificateOf(votes) : null,
+        certificate: proof.length > 0 ? certificateOf(proof) : null,
       },
       view: each.view,
     });
     out.finals.push({ block, before, state: each.state, votes: votes.length });
     settleFinal(state, each, out);
+    tellMembers(state, before, each.state, out);
   }
   state.finalNode = node;
+  state.finalVotes = votes;
   node.parent = null;
   const alive = [...state.nodes].filter(([, other]) => {
     for (let at: BlockNode | null = other; at !== null; at = at.parent) if (at === node) return true;
@@ -273,6 +349,7 @@ function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void 
     for (const message of body.carried) {
       state.pool.orders.delete(message.id);
       if (message.body.type === 'METER') state.pool.meters.delete(`${message.round}/${message.sender}`);
+      if (message.body.type === 'REGISTRY') state.pool.changes.delete(message.body.number);
     }
     note(state, out, 'sealed', `round ${round} is sealed with ${body.carried.length} statements`);
   }
@@ -285,8 +362,15 @@ function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void 
     state,
     out,
     inTime ? 'committed' : 'committed-late',
-    `block ${node.state.height} schedules round ${round}: author ${registryOf(state).neighbourhood.nodes[author].name}, lambda ${lambda}${inTime ? '' : ', too late to act on'}`,
+    `block ${node.state.height} schedules round ${round}: author ${everyone(node.state)[author].name}, lambda ${lambda}${inTime ? '' : ', too late to act on'}`,
   );
+}
+
+function tellMembers(state: ProtocolState, before: ChainState, after: ChainState, out: Outcome): void {
+  const { epoch, n } = after.registry;
+  if (before.handover === null && after.handover !== null)
+    note(state, out, 'members', `epoch ${epoch + 1} is agreed: ${changesOf(before.registry, after.handover.registry)}`);
+  if (after.registry !== before.registry) note(state, out, 'members', `epoch ${epoch} begins with ${n} voters`);
 }
 
 /** Rule 1: one NOTARIZE a view, for the first proposal of its leader, if V and R hold and the parent's way is certified. */
@@ -299,7 +383,7 @@ function voteInView(state: ProtocolState, out: Outcome): void {
   if (!node?.block || node.parent === null || !standsOn(state, node.parent, view)) return;
   const missing = missingFrom(state, node.block, node.parent);
   if (missing.length === 0)
-    return emitVote(state, out, 'notarize', view, view, node.block, certificateOf([node.block]));
+    return emitVote(state, out, 'notarize', node.block.epoch, view, view, node.block, certificateOf([node.block]));
   if (state.shownView < view) {
     state.shownView = view;
     out.relay.push(...missing);
@@ -314,25 +398,27 @@ function voteInView(state: ProtocolState, out: Outcome): void {
 
 /** A parent carries a block at `view` when it is notarised and every view between is certified skipped. */
 const standsOn = (state: ProtocolState, parent: BlockNode, view: number): boolean =>
-  parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, registryOf(state).q) === view;
+  parent.notarized && skippedUpTo(state.votes, parent.view + 1, view, setsOf(parent.state)) === view;
 
 /** The leader of the view proposes once, on the tip of greatest benefit; among equals the one that came furthest. */
 function propose(state: ProtocolState, out: Outcome): void {
   const { view, hours } = state;
-  const registry = registryOf(state);
   const round = roundOfView(view);
-  if (!mayVote(state) || round !== state.deciding || leaderOf(registry, view) !== state.self) return;
+  if (!mayVote(state) || round !== state.deciding) return;
   if (state.proposedView >= view || ownSkipped(state, view)) return;
   if (state.now_ms < viewStart_ms(state) || offset_ms(state) >= hours.act_ms) return;
-  const tips = [...state.nodes.values()].filter((node) => node.view < view && standsOn(state, node, view));
+  const tips = [...state.nodes.values()].filter(
+    (node) => node.view < view && leaderOf(node.state.registry, view) === state.self && standsOn(state, node, view),
+  );
   const [tip] = tips.sort((a, b) => BENEFIT(b) - BENEFIT(a) || b.view - a.view);
   const body = tip && nextBlock(state, tip);
   if (!body) return;
-  const proposal: Unsigned<Block> = { epoch: 0, round, view, sender: state.self, body };
+  const { epoch } = tip.state.registry;
+  const proposal: Unsigned<Block> = { epoch, round, view, sender: state.self, body };
   state.proposedView = view;
   out.persist.push({
     kind: 'statement',
-    statement: { round, kind: 'PROPOSE', payload: payloadOf(proposal, registry.tag) },
+    statement: { round, kind: 'PROPOSE', payload: payloadOf(proposal, registryOf(state).tag) },
   });
   out.send.push(proposal);
   out.relay.push(...standing(state, tip));
@@ -347,7 +433,7 @@ function standing(state: ProtocolState, tip: BlockNode): Signed<Vote>[] {
   const { view, votes } = state;
   const decision = firstView(roundOfView(view), kindOfView(view));
   if (tip.final && view === decision && opensAfter(tip, decision)) return [];
-  const notarized = tip.final ? null : certificate(votes, 'notarize', tip.view, registryOf(state).q);
+  const notarized = tip.final ? null : certificate(votes, 'notarize', tip.view, electorateOf(state));
   return [...(notarized ?? []), ...skipsOf(votes, tip.view + 1, view - 1)];
 }
 
@@ -363,13 +449,29 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
     return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [], checkpoint: '' } : null;
   }
   if (kindOfView(view) === 'SEAL') {
-    const carried = sealable(state.pool, chain, round);
+    const carried = sealable(state.pool, chain, round, state.hash);
     if (lacksSite(chain, round, carried.site)) return null;
-    return sealBlock(chain.tip, carried, checkpointOf(chain, 'SEAL', round, state.hash));
+    const checkpoint = checkpointOf(chain, 'SEAL', round, state.hash);
+    const closing = checkpoint === '' ? closingFor(state, tip) : [];
+    return sealBlock(chain.tip, { ...carried, proofs: proofsFor(state, chain), closing }, checkpoint);
   }
   const best = chain.sealRound === round ? bestOf(state, chain.seal, heldHeaders(state), false) : null;
   return best === null ? null : IMPLEMENT(best.header, tip);
 }
+
+/** The proofs of lies that this leader holds and that strike somebody; not while the members change anyway. */
+function proofsFor(state: ProtocolState, { registry, handover }: ChainState): Signed<Evidence>[] {
+  let room = handover === null ? PROOFS_MAX_BYTES : 0;
+  return [...state.evidence.values()].filter((proof) => {
+    if (proof.payload.length > room || refuseProof(registry, proof) !== null) return false;
+    room -= proof.payload.length;
+    return true;
+  });
+}
+
+/** What ends a hand-over: the FINAL votes for the block under this SEAL, if this node has them. */
+const closingFor = (state: ProtocolState, tip: BlockNode): readonly Signed<Vote>[] =>
+  tip.state.handover?.named && tip === state.finalNode ? state.finalVotes : [];
 
 /** What time alone brings about: view timeouts, T_act, and mending what was left open. */
 export function onTime(state: ProtocolState, out: Outcome): void {
@@ -461,10 +563,13 @@ function heal(state: ProtocolState, out: Outcome): void {
 export function requestSync(
   state: ProtocolState,
   out: Outcome,
-  among: readonly number[] = [...registryOf(state).publicKeys.keys()],
+  among: readonly number[] = [...everyone(state.finalNode.state).keys()],
 ): void {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
-  const peers = among.filter((node) => node !== state.self);
+  const members = everyone(state.finalNode.state);
+  const peers = among.filter(
+    (node) => members[node].role !== 'registrar' && members[node].standing !== 'left' && node !== state.self,
+  );
   const to = peers[(state.self + state.syncPeer++) % peers.length];
   askPeer(state, out, to, state.finalNode.state.height, 0);
 }

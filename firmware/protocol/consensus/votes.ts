@@ -3,6 +3,7 @@
  * FINAL of a voter and view count; a certificate is the votes of a quorum together, and counts whatever was heard before:
  * a liar tells each node something else first. A SKIP covers a range of views.
  */
+import { isQuorum, type Sets } from '../membership.ts';
 import type { Signed, Vote } from '../messages.ts';
 
 export interface VoteBook {
@@ -13,8 +14,8 @@ export interface VoteBook {
   readonly certified: Readonly<Record<'notarize' | 'final', Map<number, readonly Signed<Vote>[]>>>;
   /** By voter. */
   readonly skip: Map<number, Signed<Vote>[]>;
-  /** How many voters have skipped the view that was asked about last: a node asks about the one it is in, all the time. */
-  tally: { readonly view: number; count: number };
+  /** The answer to the question that was asked last: a node asks about the view it is in, all the time. */
+  tally: { readonly view: number; readonly sets: Sets; readonly skipped: boolean } | null;
 }
 
 export const emptyBook = (): VoteBook => ({
@@ -22,7 +23,7 @@ export const emptyBook = (): VoteBook => ({
   final: new Map(),
   certified: { notarize: new Map(), final: new Map() },
   skip: new Map(),
-  tally: { view: -1, count: 0 },
+  tally: null,
 });
 
 /** Ranges kept of one voter: a quiet neighbourhood skips a night in one range; of many small ones the earliest go. */
@@ -35,10 +36,12 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   const { view, sender, body } = vote;
   if (body.kind === 'skip') {
     const ranges = book.skip.get(sender) ?? [];
-    if (ranges.some((range) => range.view <= view && range.body.to >= body.to)) return 'known';
-    const others = ranges.filter((range) => range.view < view || range.body.to > body.to);
+    const within = (inner: Signed<Vote>, outer: Signed<Vote>): boolean =>
+      inner.epoch === outer.epoch && outer.view <= inner.view && outer.body.to >= inner.body.to;
+    if (ranges.some((range) => within(vote, range))) return 'known';
+    const others = ranges.filter((range) => !within(range, vote));
     book.skip.set(sender, [...others, vote].sort((a, b) => a.body.to - b.body.to).slice(-RANGES_PER_VOTER));
-    book.tally = { view: -1, count: 0 };
+    book.tally = null;
     return 'added';
   }
   const views = book[body.kind];
@@ -68,24 +71,26 @@ export function rivalsOf(book: VoteBook, { view, sender, body: { to } }: Signed<
 /** False for as long as so few have voted like this that no quorum of them can be together. */
 export const mayCertify = (book: VoteBook, { view, body: { kind } }: Signed<Vote>, q: number): boolean =>
   ((kind === 'skip' ? book.skip : book[kind].get(view))?.size ?? 0) >= q;
+/** Whose votes count: for a block, the sets of the chain that it is on. */
+export interface Electorate {
+  of(block: string, epoch: number): Sets;
+  /** The smallest quorum of all sets: fewer votes are never a certificate. */
+  readonly least: number;
+}
 
 /** Certificates among these votes: those of a quorum of voters for the same block in the same view count as one. */
-export function addCertificates(
-  book: VoteBook,
-  votes: readonly Signed<Vote>[],
-  isVoter: readonly boolean[],
-  q: number,
-): void {
+export function addCertificates(book: VoteBook, votes: readonly Signed<Vote>[], electorate: Electorate): void {
   const groups = new Map<string, Map<number, Signed<Vote>>>();
   for (const vote of votes) {
     const { kind, block } = vote.body;
-    if (kind === 'skip' || !isVoter[vote.sender]) continue;
-    const key = `${kind} ${vote.view} ${block}`;
+    if (kind === 'skip') continue;
+    const key = `${kind} ${vote.view} ${vote.epoch} ${block}`;
     groups.set(key, (groups.get(key) ?? new Map()).set(vote.sender, vote));
   }
   for (const voters of groups.values()) {
-    const [{ view, body }] = [...voters.values()];
-    if (voters.size >= q && body.kind !== 'skip') book.certified[body.kind].set(view, [...voters.values()]);
+    const [{ view, epoch, body }] = [...voters.values()];
+    if (body.kind !== 'skip' && isQuorum(electorate.of(body.block, epoch), new Set(voters.keys())))
+      book.certified[body.kind].set(view, [...voters.values()]);
   }
 }
 
@@ -98,20 +103,29 @@ export function certificate(
   book: VoteBook,
   kind: 'notarize' | 'final',
   view: number,
-  q: number,
+  electorate: Electorate,
 ): readonly Signed<Vote>[] | null {
   const whole = book.certified[kind].get(view);
-  if (whole !== undefined) return whole;
+  if (whole !== undefined && holds(whole, electorate)) return whole;
   const voters = book[kind].get(view);
-  if (voters === undefined || voters.size < q) return null;
+  if (voters === undefined || voters.size < electorate.least) return null;
   const byBlock = new Map<string, Signed<Vote>[]>();
   for (const vote of voters.values()) {
-    const votes = byBlock.get(vote.body.block) ?? [];
+    const key = `${vote.epoch} ${vote.body.block}`;
+    const votes = byBlock.get(key) ?? [];
     votes.push(vote);
-    byBlock.set(vote.body.block, votes);
-    if (votes.length >= q) return votes;
+    byBlock.set(key, votes);
   }
+  for (const votes of byBlock.values()) if (holds(votes, electorate)) return votes;
   return null;
+}
+
+/** True when these votes, all for one block in one epoch, are those of a quorum. */
+function holds(votes: readonly Signed<Vote>[], electorate: Electorate): boolean {
+  const [{ epoch, body }] = votes;
+  const sets = electorate.of(body.block, epoch);
+  if (epoch !== sets[0].epoch || votes.length < sets[0].q) return false;
+  return isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
 
 /** The blocks for which so many voters have said NOTARIZE, or FINAL, with those voters. */
@@ -127,25 +141,30 @@ export function* backed(book: VoteBook, least: number): Generator<{ block: strin
 }
 
 /** True when a quorum has skipped the view. */
-export function skipCertified(book: VoteBook, view: number, q: number): boolean {
-  if (book.tally.view !== view) {
-    let count = 0;
-    for (const ranges of book.skip.values()) if (ranges.some((range) => covers(range, view))) count += 1;
-    book.tally = { view, count };
-  }
-  return book.tally.count >= q;
+export function skipCertified(book: VoteBook, view: number, sets: Sets): boolean {
+  const { tally } = book;
+  if (tally?.view === view && tally.sets.length === sets.length && sets.every((set, i) => set === tally.sets[i]))
+    return tally.skipped;
+  const [{ epoch }] = sets;
+  const voters = new Set<number>();
+  for (const [voter, ranges] of book.skip)
+    if (ranges.some((range) => range.epoch === epoch && covers(range, view))) voters.add(voter);
+  const skipped = isQuorum(sets, voters);
+  book.tally = { view, sets, skipped };
+  return skipped;
 }
 
 const covers = (range: Signed<Vote>, view: number): boolean => range.view <= view && range.body.to >= view;
 
 /** From `view`, how far a quorum has skipped without a gap: the first view that is not certified skipped, at most `end`. */
-export function skippedUpTo(book: VoteBook, view: number, end: number, q: number): number {
+export function skippedUpTo(book: VoteBook, view: number, end: number, sets: Sets): number {
   let at = view;
-  while (at < end && skipCertified(book, at, q)) {
+  while (at < end && skipCertified(book, at, sets)) {
     // Jump to the nearest end of a range: within it the count cannot fall.
     let next = end;
     for (const ranges of book.skip.values()) {
-      for (const range of ranges) if (covers(range, at)) next = Math.min(next, range.body.to + 1);
+      for (const range of ranges)
+        if (range.epoch === sets[0].epoch && covers(range, at)) next = Math.min(next, range.body.to + 1);
     }
     at = next;
   }
