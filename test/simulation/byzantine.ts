@@ -82,7 +82,7 @@ export function makeLiar(
     return halves;
   };
   const vote = (state: ProtocolState, view: number, kind: Vote['kind'], block: string): Unsigned<Vote> => ({
-    epoch: 0,
+    epoch: registryOf(state).epoch,
     round: roundOfView(view),
     view,
     sender: state.self,
@@ -93,7 +93,7 @@ export function makeLiar(
     if (posed === null) return null;
     const plan = solve(posed.instance, 'once', {});
     const body = headerOf(posed.seal, plan, evaluate(posed.instance, plan));
-    return { epoch: 0, round: state.deciding, view: 0, sender: state.self, body };
+    return { epoch: registryOf(state).epoch, round: state.deciding, view: 0, sender: state.self, body };
   };
   const block = (message: Unsigned<Block>, carried: Block['carried']): Unsigned<Block> => ({
     ...message,
@@ -122,7 +122,7 @@ export function makeLiar(
       const body: Block = header
         ? { type: 'PROPOSE', kind: 'SCHEDULE', parent, carried: [sign(header)], checkpoint: '' }
         : sealBlock(parent, carried, checkpointOf(state.finalNode.state, 'SEAL', round, state.hash));
-      return { epoch: 0, round, view, sender: state.self, body };
+      return { epoch: registryOf(state).epoch, round, view, sender: state.self, body };
     }
     return null;
   };
@@ -136,7 +136,12 @@ export function makeLiar(
       { block: old, votes },
     ];
     const body: SyncResponse = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending: [] };
-    return [{ message: { epoch: 0, round: state.deciding, view: 0, sender: state.self, body }, to: [to] }];
+    return [
+      {
+        message: { epoch: registryOf(state).epoch, round: state.deciding, view: 0, sender: state.self, body },
+        to: [to],
+      },
+    ];
   };
 
   return {

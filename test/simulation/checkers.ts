@@ -60,6 +60,9 @@ interface Said {
 const VIEWS_KEPT = VIEWS_PER_ROUND * 64;
 const ROUNDS_KEPT = 16;
 
+/** Counted anew: a mutant may have another. */
+const quorumOf = (voters: number): number => Math.floor((2 * voters) / 3) + 1;
+
 /** Progress is owed from so many calm rounds on (the first of them may still be lost to the storm). */
 const CALM_BEFORE_PROGRESS = 2;
 
@@ -69,10 +72,9 @@ export class Checkers implements Partial<Watch> {
   inTime = 0;
   private readonly cluster: () => Cluster;
   private readonly registry: Registry;
-  private readonly quorum: number;
   private readonly said_ = new Map<number, Said>();
   /** The one final chain: block ids and states by height - 1. */
-  private readonly chain: { readonly id: string; readonly round: number }[] = [];
+  private readonly chain: { readonly id: string; readonly round: number; readonly sets: readonly Registry[] }[] = [];
   private tip: ChainState;
   /** As the last SEAL left it. */
   private posedState: ChainState | null = null;
@@ -97,14 +99,17 @@ export class Checkers implements Partial<Watch> {
   private readonly seals = new Map<number, { readonly before: ChainState; readonly block: Signed<Block> }>();
   private readonly held = new Map<
     number,
-    { readonly orders: ReadonlyMap<string, number>; readonly headers: ReadonlyMap<string, [AuditedHeader, number]> }
+    {
+      readonly orders: ReadonlyMap<string, number>;
+      readonly headers: ReadonlyMap<string, [AuditedHeader, number]>;
+      readonly registry: Registry;
+    }
   >();
 
   /** `cluster` is asked late, since the cluster is made with its watch. */
   constructor(cluster: () => Cluster, registry: Registry) {
     this.cluster = cluster;
     this.registry = makeRegistry(registry.neighbourhood, sha256); // not the cluster's: a mutant may have another quorum
-    this.quorum = Math.floor((2 * this.registry.n) / 3) + 1;
     this.tip = genesisState(this.registry);
   }
 
@@ -183,7 +188,8 @@ export class Checkers implements Partial<Watch> {
       throw new Violation('I2', round, 'a second SCHEDULE');
     const after = applyBlock(before, block, sha256);
     if (isRefusal(after)) throw new Violation('I6', round, `${after.code}: ${after.detail}`);
-    this.chain.push({ id: block.id, round });
+    const { registry, handover } = before;
+    this.chain.push({ id: block.id, round, sets: handover === null ? [registry] : [registry, handover.registry] });
     this.tip = after;
     if (block.body.kind === 'SEAL') {
       this.posedState = after;
@@ -249,7 +255,12 @@ export class Checkers implements Partial<Watch> {
     if (offset_ms(state) >= state.hours.act_ms || round !== state.deciding)
       throw new Violation('I3', round, `node ${node.index} got its plan ${offset_ms(state)} ms into ${state.deciding}`);
     const above = this.chain.slice(plan.block - 1);
-    const certified = above.some(({ id }) => (this.finalVotes.get(id)?.size ?? 0) >= this.quorum);
+    const certified = above.some(({ id, sets }) =>
+      sets.every(({ leaders }) => {
+        const votes = leaders.filter((voter) => this.finalVotes.get(id)?.has(voter)).length;
+        return votes >= quorumOf(leaders.length);
+      }),
+    );
     if (this.chain[plan.block - 1]?.round !== round || !certified)
       throw new Violation('I3', round, `node ${node.index} got a plan without a FINAL quorum`);
     const nodes = this.planned.get(round) ?? new Set();
@@ -275,7 +286,8 @@ export class Checkers implements Partial<Watch> {
 
   decided(round: number, calmRounds: number): void {
     const cluster = this.cluster();
-    const { honest, registry } = cluster;
+    const { honest } = cluster;
+    const { registry } = this.tip;
     const voters = honest.filter(({ index }) => registry.isValidator[index]);
     const orders = new Map<string, number>();
     const headers = new Map<string, [AuditedHeader, number]>();
@@ -287,19 +299,20 @@ export class Checkers implements Partial<Watch> {
         headers.set(id, [audited, (headers.get(id)?.[1] ?? 0) + 1]);
       }
     }
-    this.held.set(round, { orders, headers });
+    this.held.set(round, { orders, headers, registry });
     this.complete(round, calmRounds);
     this.choice(round);
     const served = [...(this.planned.get(round) ?? [])].filter((node) => registry.isValidator[node]).length;
     this.decidedRounds += 1;
-    if (served >= this.quorum) this.inTime += 1;
-    if (calmRounds >= CALM_BEFORE_PROGRESS) this.progress(round, served, voters);
+    const quorum = quorumOf(registry.leaders.length);
+    if (served >= quorum) this.inTime += 1;
+    if (calmRounds >= CALM_BEFORE_PROGRESS) this.progress(round, served, quorum, voters);
     this.forget(round);
   }
 
   /** I13: in a calm, a quorum has the schedule in time, and every honest node that is up has caught up. */
-  private progress(round: number, served: number, voters: readonly SimNode[]): void {
-    if (served < this.quorum) throw new Violation('I13', round, `only ${served} nodes have a schedule in time`);
+  private progress(round: number, served: number, quorum: number, voters: readonly SimNode[]): void {
+    if (served < quorum) throw new Violation('I13', round, `only ${served} nodes have a schedule in time`);
     for (const { index, alive, state } of voters) {
       if (alive && state.finalNode.state.scheduleRound !== round)
         throw new Violation(
@@ -314,9 +327,10 @@ export class Checkers implements Partial<Watch> {
   private choice(round: number): void {
     const held = this.held.get(round);
     if (held === undefined) return;
-    const holders = this.registry.n - this.quorum;
+    const { registry } = held;
+    const holders = registry.leaders.length - quorumOf(registry.leaders.length);
     const seal = this.seals.get(round);
-    if (seal !== undefined) {
+    if (seal !== undefined && seal.before.registry === registry) {
       const inside = new Map(seal.block.body.carried.map((message) => [message.id, message]));
       const { nodes } = this.cluster();
       for (const [id, count] of held.orders) {
@@ -329,7 +343,7 @@ export class Checkers implements Partial<Watch> {
       }
     }
     const schedule = this.schedules.get(round);
-    if (schedule === undefined) return;
+    if (schedule === undefined || schedule.before.registry !== registry) return; // held by other voters than those who chose
     const { before, block } = schedule;
     const won = auditHeader(before, block.body.carried[0] as Signed<Header>, sha256) as AuditedHeader;
     for (const [audited, count] of held.headers.values()) {

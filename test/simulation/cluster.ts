@@ -9,7 +9,8 @@ import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instan
 import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
-import { partOf } from '../../firmware/protocol/consensus/catch-up.ts';
+import { ofOneEpoch, partOf } from '../../firmware/protocol/consensus/catch-up.ts';
+import { isQuorum, type Sets, setsOf } from '../../firmware/protocol/membership.ts';
 import {
   addresseeOf,
   type Block,
@@ -19,7 +20,6 @@ import {
   payloadOf,
   readPayload,
   type Signed,
-  type SyncResponse,
   signed,
   type Unsigned,
   type Vote,
@@ -130,6 +130,8 @@ export class Cluster {
   private readonly solutions = new Map<string, PlanAhead>();
   private readonly blocks = new Map<string, Signed<Block>>();
   private readonly finalVotes = new Map<string, Signed<Vote>[]>();
+  /** Whose FINAL votes each final block has. */
+  private readonly sets = new Map<string, Sets>();
   private headSaid: Registers & { readonly power_W: number } = { imported_Wh: 0, exported_Wh: 0, power_W: 0 };
   private site_W = 0;
   private rounds = 0;
@@ -304,6 +306,7 @@ export class Cluster {
       if (strikes) return this.dies(node);
       if (node.liar === null) for (const message of outcome.relay) this.broadcast(node.place, message);
       for (const final of outcome.finals) {
+        this.sets.set(final.block.id, setsOf(final.before));
         this.options.watch?.final?.(node, final);
         node.disk.prune(final.block.view);
       }
@@ -369,30 +372,39 @@ export class Cluster {
     return block;
   }
 
-  private serve(node: SimNode, { to, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void {
+  private serve(node: SimNode, { to, epoch, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void {
     if (node.liar) return;
+    const { deciding } = node.state;
     const reply = (body: Body): void =>
-      this.broadcast(
-        node.place,
-        this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }),
-      );
+      this.broadcast(node.place, this.sign({ epoch, round: deciding, view: 0, sender: node.index, body }));
     const page = offset > 0 ? [] : node.disk.above(height, PAGE_BLOCKS);
-    const { checkpoint } = node.disk;
-    if (page.length === 0 && checkpoint !== null && (offset > 0 || checkpoint.height > height)) {
+    const checkpoint = page.length > 0 ? null : node.disk.checkpointAbove(offset > 0 ? height - 1 : height, epoch);
+    if (checkpoint !== null) {
       const from = checkpoint.height === height ? offset : 0;
       const { state } = checkpoint;
       const part = partOf(state, from);
       return reply({ type: 'STATE', to, height: checkpoint.height, asked_ms, offset: from, total: state.length, part });
     }
-    const blocks: SyncResponse['blocks'] = page
-      .slice(0, page.findLastIndex(({ certified }) => certified) + 1)
-      .map(({ id, certified }) => ({
-        block: this.blockOf(id),
-        votes: certified ? (this.finalVotes.get(id) ?? []).slice(0, this.registry.q) : [],
-      }));
+    const certified = page.slice(0, page.findLastIndex((block) => block.certified) + 1);
+    const blocks = ofOneEpoch(certified.map(({ id }) => this.blockOf(id))).map((block, i) => ({
+      block,
+      votes: certified[i].certified ? this.certificateOf(block) : [],
+    }));
     const pending = page.length === blocks.length ? this.core.pendingOf(node.state) : [];
     if (blocks.length === 0 && pending.length === 0) return;
     reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
+  }
+
+  /** As few FINAL votes as make a quorum. */
+  private certificateOf(block: Signed<Block>): Signed<Vote>[] {
+    const said = (this.finalVotes.get(block.id) ?? []).filter(({ epoch }) => epoch === block.epoch);
+    const sets = this.sets.get(block.id) ?? [this.registry];
+    const votes: Signed<Vote>[] = [];
+    for (const vote of said) {
+      if (isQuorum(sets, new Set(votes.map(({ sender }) => sender)))) break;
+      votes.push(vote);
+    }
+    return votes;
   }
 
   private pack(message: Signed): Packet {

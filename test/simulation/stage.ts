@@ -9,6 +9,7 @@ import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
 import { openMessages, openVotes } from '../../firmware/protocol/certificate.ts';
 import { encode } from '../../firmware/protocol/codec.ts';
+import { ofOneEpoch } from '../../firmware/protocol/consensus/catch-up.ts';
 import {
   addresseeOf,
   type Block,
@@ -28,7 +29,7 @@ import {
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { decidedAt, decisionStart, firstView, roundOfView } from '../../firmware/protocol/round.ts';
 import { headerOf, tiesOf } from '../../firmware/protocol/schedule.ts';
-import type { BlockNode, Outcome, ProtocolState } from '../../firmware/protocol/state.ts';
+import { type BlockNode, type Outcome, type ProtocolState, registryOf } from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import { MemoryLedger } from '../unit/protocol-driver.ts';
@@ -142,7 +143,8 @@ export class Stage {
     view = 0,
     round = view > 0 ? roundOfView(view) : this.deciding,
   ): Signed<B> {
-    return this.sign({ epoch: 0, round, view, sender, body });
+    const { epoch } = registryOf(this.players[A].state);
+    return this.sign({ epoch, round, view, sender, body });
   }
   vote(kind: 'notarize' | 'final', view: number, block: string): Signed<Vote> {
     return this.say(D, { type: 'VOTE', kind, to: view, block }, view);
@@ -241,6 +243,7 @@ export class Stage {
       ledger.blocks.map(({ message }) => gate.reopen(message) as Signed<Block>),
       own,
     );
+    gate.follow(state.finalNode.state);
     const again = own.filter(({ body }) => body.to > state.finalNode.view);
     for (const { to, basis } of ledger.votes)
       if (to > state.finalNode.view)
@@ -262,6 +265,7 @@ export class Stage {
     for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
       const out = this.core.step(state, next);
       ledger.append(out.persist);
+      if (out.finals.length > 0) gate.follow(state.finalNode.state);
       for (const unsigned of out.send) {
         const message = this.sign(unsigned);
         gate.remember(message);
@@ -286,16 +290,15 @@ export class Stage {
       if (to !== from && to === (only ?? to) && !this.lost(message, to, from)) this.wires.push({ to, message });
   }
 
-  private serve(node: number, { to, height, asked_ms }: NonNullable<Outcome['serve']>): void {
+  private serve(node: number, { to, epoch, height, asked_ms }: NonNullable<Outcome['serve']>): void {
     const { gate, ledger, state } = this.players[node];
     const page = ledger.blocks.slice(height);
-    const blocks = page.slice(0, page.findLastIndex(({ certificate }) => certificate !== null) + 1).map((block) => ({
-      block: gate.reopen(block.message) as Signed<Block>,
-      votes: openVotes(block.certificate, gate),
-    }));
+    const certified = page.slice(0, page.findLastIndex(({ certificate }) => certificate !== null) + 1);
+    const opened = certified.map(({ message }) => gate.reopen(message) as Signed<Block>);
+    const blocks = ofOneEpoch(opened).map((block, i) => ({ block, votes: openVotes(page[i].certificate, gate) }));
     const body = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending: this.core.pendingOf(state) } as const;
     if (blocks.length + body.pending.length === 0) return;
-    this.cast(node, this.sign({ epoch: 0, round: state.deciding, view: 0, sender: node, body }));
+    this.cast(node, this.sign({ epoch, round: state.deciding, view: 0, sender: node, body }));
   }
 
   private readSite(): void {

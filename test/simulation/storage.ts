@@ -72,6 +72,11 @@ export class Disk {
     return this.checkpoints.at(-1) ?? null;
   }
 
+  checkpointAbove(height: number, epoch: number): Checkpoint | null {
+    const of = (most: number) => this.checkpoints.findLast((each) => each.height > height && each.epoch <= most);
+    return of(epoch) ?? of(epoch + 1) ?? null;
+  }
+
   /** The blocks that follow a height, up to so many. */
   above(height: number, most = Number.POSITIVE_INFINITY): KeptBlock[] {
     const page: KeptBlock[] = [];
