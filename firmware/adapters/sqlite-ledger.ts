@@ -395,6 +395,8 @@ function reader(db: Database.Database): Reading {
       ORDER BY height`)
     .pluck();
   const above = db.prepare<[number], FinalBlock>('SELECT * FROM block WHERE height > ? ORDER BY height');
+  const provers = db.prepare<[number], FinalBlock>('SELECT * FROM proof WHERE height > ? ORDER BY height');
+  const isKept = db.prepare<[number], number>('SELECT 1 FROM block WHERE height = ?').pluck();
   const votes = db.prepare<[], OwnVote>(
     'SELECT first_view AS "from", last_view AS "to", kind, payload, basis FROM vote ORDER BY id',
   );
@@ -432,7 +434,8 @@ function reader(db: Database.Database): Reading {
     blocksAbove(height, maxBytes) {
       const page: FinalBlock[] = [];
       let left = maxBytes;
-      for (const block of above.iterate(height)) {
+      // Where the blocks are pruned, those that prove a checkpoint are still there.
+      for (const block of (isKept.get(height + 1) ? above : provers).iterate(height)) {
         if (block.height !== height + 1 + page.length) break;
         left -= block.message.length + (block.certificate?.length ?? 0);
         if (left < 0 && page.length > 0) break;

@@ -6,7 +6,7 @@
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
-import type { Handover } from './membership.ts';
+import { type Handover, STAGES } from './membership.ts';
 import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
 import { type Member, type Membership, type Registry, registryWith } from './registry.ts';
 import { dayOf } from './round.ts';
@@ -103,7 +103,7 @@ const stateCodec = (origin: Registry, hash: Hash): Codec<Resting> => {
   };
   return row<Resting>({
     registry,
-    handover: maybe(row<Handover>({ registry, named: flag })),
+    handover: maybe(row<Handover>({ registry, stage: word(STAGES) })),
     tip: id,
     height: whole,
     sealRound: whole,
@@ -133,7 +133,8 @@ const hashOf = (state: Uint8Array, hash: Hash): string => toHex(hash(concat(DOMA
 export function checkpointOf(chain: ChainState, kind: Block['kind'], round: number, hash: Hash): string {
   const { roundTime_s } = chain.registry.neighbourhood;
   const opensDay = chain.sealRound >= 0 && dayOf(round, roundTime_s) > dayOf(chain.sealRound, roundTime_s);
-  const names = kind === 'SEAL' && (opensDay || chain.handover?.named === false);
+  const names =
+    kind === 'SEAL' && (opensDay || chain.handover?.stage === 'agreed') && chain.handover?.stage !== 'joint';
   return names ? hashOf(encodeState(chain, hash), hash) : '';
 }
 

@@ -1,8 +1,8 @@
 /**
- * membership: how the members change on the chain. A SEAL that carries a change of the registrar, or proofs of lies, begins a
- * hand-over; from then on votes count only with a quorum of the old voters and a quorum of the new ones. The next SEAL
- * names the state, so that a node that was away can follow; a later one that shows FINAL votes of both for its parent ends it,
- * and the new members are alone. Why that is safe: README.md, "Members".
+ * membership: how the members change on the chain, one SEAL a step. A SEAL that carries a change of the registrar, or proofs
+ * of lies, agrees on the new members; the next one names the state, so that a node that was away can follow; one that shows
+ * the old voters' FINAL for its parent opens the time of both, in which a block needs a quorum of the old voters and one of
+ * the new; and one that shows the FINAL of both ends it. Why that is safe: README.md, "Members".
  */
 import type { Hash } from '../ports.ts';
 import type { ChainState } from './chain.ts';
@@ -11,11 +11,13 @@ import { NODES_MOST, SEATS_LEAST } from './limits.ts';
 import type { Amendment, Evidence, RegistryChange, Signed, Vote } from './messages.ts';
 import { type Member, type Registry, registryWith } from './registry.ts';
 
+export const STAGES = ['agreed', 'named', 'joint'] as const;
+type Stage = (typeof STAGES)[number];
+
 /** Members that are agreed and not yet alone. */
 export interface Handover {
   readonly registry: Registry;
-  /** True once a SEAL has named the state with both. */
-  readonly named: boolean;
+  readonly stage: Stage;
 }
 
 export type Members = Pick<ChainState, 'registry' | 'handover'>;
@@ -23,7 +25,7 @@ export type Members = Pick<ChainState, 'registry' | 'handover'>;
 /** Whose quorums a block on this chain needs, every one of them: first those whose epoch its votes name. */
 export type Sets = readonly [Registry, ...Registry[]];
 export const setsOf = ({ registry, handover }: Members): Sets =>
-  handover === null ? [registry] : [registry, handover.registry];
+  handover?.stage === 'joint' ? [registry, handover.registry] : [registry];
 
 /** True when these nodes are a quorum of every set. */
 export const isQuorum = (sets: Sets, nodes: ReadonlySet<number>): boolean =>
@@ -84,20 +86,19 @@ export function handOver(chain: ChainState, news: MembershipNews, hash: Hash): M
         : member,
     );
     const next = { epoch: registry.epoch + 1, changes: amended.changes, members };
-    return { registry, handover: { registry: registryWith(registry, next, hash), named: false } };
+    return { registry, handover: { registry: registryWith(registry, next, hash), stage: 'agreed' } };
   }
   if (change !== null || proofs.length > 0) return 'a hand-over is under way';
-  if (!handover.named) {
-    return closing.length > 0
-      ? 'the hand-over has not been named yet'
-      : { registry, handover: { ...handover, named: true } };
+  if (handover.stage === 'agreed') {
+    if (closing.length > 0) return 'the hand-over has not been named yet';
+    return { registry, handover: { ...handover, stage: 'named' } };
   }
   if (closing.length === 0) return { registry, handover };
-  const true_ = closing.every(
-    ({ epoch, body }) => epoch === registry.epoch && body.kind === 'final' && body.block === chain.tip,
-  );
-  if (!true_ || !isQuorum(setsOf(chain), new Set(closing.map(({ sender }) => sender))))
+  const isFor = ({ epoch, body }: Signed<Vote>): boolean =>
+    epoch === registry.epoch && body.kind === 'final' && body.block === chain.tip;
+  if (!closing.every(isFor) || !isQuorum(setsOf(chain), new Set(closing.map(({ sender }) => sender))))
     return 'its votes do not make the block under it final';
+  if (handover.stage === 'named') return { registry, handover: { ...handover, stage: 'joint' } };
   return { registry: handover.registry, handover: null };
 }
 

@@ -9,7 +9,7 @@ import type { ChainRound, ChainState, PendingEntry } from '../../firmware/protoc
 import { genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { checkpointOf, encodeState, openCheckpoint } from '../../firmware/protocol/checkpoint.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
-import type { Handover } from '../../firmware/protocol/membership.ts';
+import { type Handover, STAGES } from '../../firmware/protocol/membership.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
 import { type Member, type Membership, registryWith } from '../../firmware/protocol/registry.ts';
 import { dayOf } from '../../firmware/protocol/round.ts';
@@ -70,7 +70,7 @@ const membership = fc.record({
 const anyRegistry = membership.map((members) => registryWith(registry, members, sha256));
 const anyState = fc.record({
   registry: anyRegistry,
-  handover: fc.option(fc.record({ registry: anyRegistry, named: fc.boolean() } satisfies Each<Handover>)),
+  handover: fc.option(fc.record({ registry: anyRegistry, stage: fc.constantFrom(...STAGES.slice(0, 2)) } satisfies Each<Handover>)),
   tip: hash,
   height: whole,
   sealRound: fc.nat(2 ** 31 - 2 * DAY),

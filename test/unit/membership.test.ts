@@ -3,23 +3,23 @@
  * story is told by what the nodes say.
  */
 import { describe, expect, test } from 'vitest';
-import type { Amendment, RegistryChange } from '../../firmware/protocol/messages.ts';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
+import type { ChainState } from '../../firmware/protocol/chain.ts';
+import { amend, handOver, publicKeyOf } from '../../firmware/protocol/membership.ts';
+import type { Amendment, RegistryChange, Signed, Vote } from '../../firmware/protocol/messages.ts';
+import type { Registry } from '../../firmware/protocol/registry.ts';
 import { registryOf } from '../../firmware/protocol/state.ts';
-import { hex, Neighbours, neighbourhoodOf, signerOf } from './protocol-driver.ts';
+import { hex, MemoryLedger, Neighbours, neighbourhoodOf, type Options, signerOf } from './protocol-driver.ts';
 
 const REGISTRAR = 5;
 const connector = { kind: 'fast', charge_W: 11_000, discharge_W: 11_000 } as const;
 
-/** Four charge points, a head meter and a registrar. */
-function street(): Neighbours {
-  const { nodes } = neighbourhoodOf(4);
-  const registrar = {
-    name: 'registrar',
-    publicKey: hex(signerOf(REGISTRAR).publicKey),
-    role: 'registrar' as const,
-    safeShare_W: 0,
-  };
-  return new Neighbours({ changes: { nodes: [...nodes, registrar] } });
+/** Charge points, a head meter and a registrar, who has the last number. */
+function street(chargePoints = 4, options: Options = {}): Neighbours {
+  const { nodes } = neighbourhoodOf(chargePoints);
+  const publicKey = hex(signerOf(chargePoints + 1).publicKey);
+  const registrar = { name: 'registrar', publicKey, role: 'registrar' as const, safeShare_W: 0 };
+  return new Neighbours({ ...options, chargePoints, changes: { ...options.changes, nodes: [...nodes, registrar] } });
 }
 const change = (number: number, ...amendments: Amendment[]): RegistryChange => ({
   type: 'REGISTRY',
@@ -33,31 +33,215 @@ const newcomer = (index: number): Amendment => ({
   connector,
   safeShare_W: 1380,
 });
-const TOLD = ['committed', 'members', 'terminated', 'evidence'] as const;
 const votersOf = (play: Neighbours, node = 0): string => {
   const { epoch, leaders, members, q } = registryOf(play.state(node));
-  return `epoch ${epoch}: ${leaders
-    .map((at) => members[at].name)
-    .sort()
-    .join(', ')} (quorum ${q})`;
+  const names = leaders.map((at) => members[at].name).sort();
+  return `epoch ${epoch}: ${names.join(', ')} (quorum ${q})`;
 };
 const tips = (play: Neighbours): Set<string> =>
   new Set(play.players.filter(({ alive }) => alive).map(({ index }) => play.state(index).finalNode.state.tip));
+const committed = (play: Neighbours, node = 0): number =>
+  play.player(node).finals.filter(({ block }) => block.body.kind === 'SCHEDULE').length;
+const members = (play: Neighbours, node = 'cp1'): string =>
+  play
+    .transcript(['members', 'evidence'])
+    .split('\n')
+    .filter((line) => line.includes(` ${node} `))
+    .join('\n');
 
 describe('a charge point joins', () => {
-  test('it votes two rounds after the registrar has said so, without anybody restarting', () => {
+  test('it votes and trades three rounds after the registrar has said so, without anybody restarting', () => {
     const play = street();
     play.rounds(2);
     expect(votersOf(play)).toBe('epoch 0: cp1, cp2, cp3, cp4 (quorum 3)');
     play.say(REGISTRAR, change(1, newcomer(6)));
     play.join('cp6', [signerOf(6)]);
-    play.rounds(4);
+    play.rounds(5);
     expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp4, cp6 (quorum 4)');
     expect(votersOf(play, 6)).toBe(votersOf(play));
     play.buy(6, 7000);
     play.rounds(2);
-    console.log(play.transcript(TOLD));
+    expect(members(play)).toBe(
+      '1:34 cp1 members: epoch 1 is agreed: cp6 joins\n1:34 cp1 members: epoch 1 begins with 5 voters',
+    );
     expect(tips(play).size).toBe(1);
     expect(play.player(6).plans.map(({ power }) => power)).toContain(7000);
+    expect(committed(play)).toBe(8);
   });
+
+  test('one that comes long after the registrar has spoken, and after others have joined, begins at the first block', () => {
+    const play = street();
+    play.rounds(1).say(REGISTRAR, change(1, newcomer(6)));
+    play.join('cp6', [signerOf(6)]);
+    play.rounds(5).say(REGISTRAR, change(2, newcomer(7)));
+    play.rounds(5);
+    expect(votersOf(play)).toBe('epoch 2: cp1, cp2, cp3, cp4, cp6, cp7 (quorum 5)');
+    play.join('cp7', [signerOf(7)]);
+    play.rounds(2);
+    expect(votersOf(play, 7)).toBe(votersOf(play));
+    expect(tips(play).size).toBe(1);
+  });
+
+  test('a node that was away over two hand-overs is back within two rounds', () => {
+    const play = street();
+    play.join('cp6', [signerOf(6)]);
+    play.rounds(2).kill(3);
+    play.say(REGISTRAR, change(1, newcomer(6)));
+    play.rounds(5).say(REGISTRAR, change(2, { op: 'rate', node: 0, connector, safeShare_W: 690 }));
+    play.rounds(5);
+    expect(votersOf(play)).toContain('epoch 2');
+    play.restart(3);
+    play.rounds(2);
+    expect(votersOf(play, 3)).toBe(votersOf(play));
+    expect(tips(play).size).toBe(1);
+  });
+});
+
+describe('a charge point leaves', () => {
+  test('it votes no more, and its orders are void', () => {
+    const play = street(5);
+    play.rounds(1).say(6, change(1, { op: 'remove', node: 4 }));
+    play.rounds(3);
+    expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp4 (quorum 3)');
+    play.buy(4, 7000);
+    play.rounds(2);
+    expect(play.player(4).plans.some(({ power }) => power > 0)).toBe(false);
+    expect(committed(play)).toBe(6);
+  });
+
+  test('a dead one is replaced, though all four that there are would be needed for a vote on it', () => {
+    const play = street();
+    play.rounds(1).kill(3);
+    play.say(REGISTRAR, change(1, { op: 'remove', node: 3 }, newcomer(6)));
+    play.join('cp6', [signerOf(6)]);
+    play.rounds(5);
+    expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp6 (quorum 3)');
+    expect(tips(play).size).toBe(1);
+    expect(committed(play)).toBe(6);
+  });
+});
+
+test('a key is rotated: from the new epoch on the old one says nothing that anybody hears', () => {
+  const play = street();
+  play.rounds(1).say(REGISTRAR, change(1, { op: 'rotate', node: 2, publicKey: hex(signerOf(12).publicKey) }));
+  play.restart(2, play.player(2).ledger, [signerOf(2), signerOf(12)]);
+  play.rounds(4);
+  expect(members(play)).toBe(
+    '1:34 cp1 members: epoch 1 is agreed: cp3 has a new key\n1:34 cp1 members: epoch 1 begins with 4 voters',
+  );
+  expect(committed(play)).toBe(5);
+  play.buy(2, 7000);
+  play.rounds(1);
+  expect(play.player(2).plans.map(({ power }) => power)).toContain(7000);
+  const state = play.state(0).finalNode.state;
+  expect(publicKeyOf(state, 2, 1)).toEqual(signerOf(12).publicKey);
+  expect(publicKeyOf(state, 2, 0)).toBeNull();
+  // Whoever has the old key wishes in vain, under the old epoch as under the new one.
+  const wish = { type: 'ORDER', ref: 9, connector: 0, side: 'buy', price: 25_000, power_W: 9000 } as const;
+  play.say(2, { ...wish, maxWait_rounds: 2, divisible: false, minimum_W: 9000 }, signerOf(2));
+  expect([...play.state(0).pool.orders.values()].some(({ body }) => body.power_W === 9000)).toBe(false);
+  expect(play.player(0).runtime.refusals.get('bad-signature')).toBe(1);
+});
+
+test('who is caught lying loses the vote with the next epoch, and its wishes are not heard', () => {
+  let lies = true;
+  const play = street(5, {
+    lie: (message, at) => {
+      if (!lies || message.sender !== 4 || message.body.type !== 'METER') return message;
+      const { imported_Wh } = message.body;
+      for (const to of [0, 1]) {
+        const other = at.sign({ ...message, body: { ...message.body, imported_Wh: imported_Wh + 1 } });
+        at.hear(to, 'p2pebt/1/street/METER/cp5', at.wire(other));
+      }
+      return message;
+    },
+  });
+  play.rounds(3);
+  lies = false;
+  play.rounds(4);
+  expect(members(play)).toContain('epoch 1 is agreed: cp5 was caught lying and loses its vote');
+  expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp4 (quorum 3)');
+  play.buy(4, 7000);
+  play.rounds(2);
+  expect(play.player(4).plans.some(({ power }) => power > 0)).toBe(false);
+  expect(committed(play)).toBe(9);
+});
+
+describe('what no registrar may do', () => {
+  const play = street(5);
+  const registry = registryOf(play.state(0));
+  const refused = (amendments: Amendment[], number = 1, sender = 6): Registry | string =>
+    amend(registry, { sender, body: change(number, ...amendments) } as Signed<RegistryChange>, sha256);
+  const remove = (node: number): Amendment => ({ op: 'remove', node });
+
+  test.each([
+    ['fewer than four voters', refused([remove(0), remove(1)]), 'only 3 voters would be left; at least 4'],
+    ['the head meter', refused([remove(5)]), 'a head-meter cannot leave'],
+    ['a node that is not there', refused([remove(9)]), 'node 9 is not a member'],
+    ['the same node twice', refused([remove(0), remove(0)]), 'node 0 is not a member'],
+    ['the same name twice', refused([{ ...newcomer(7), name: 'cp1' } as Amendment]), 'two nodes with the same name'],
+    [
+      'a key that was used before',
+      refused([{ ...newcomer(1), name: 'x' } as Amendment]),
+      'two nodes with the same publicKey',
+    ],
+    [
+      'more safe shares than the site has',
+      refused([{ op: 'rate', node: 0, connector: { ...connector, charge_W: 500_000 }, safeShare_W: 199_000 }]),
+      /^the safe shares \(204520 W\) exceed/,
+    ],
+    ['a change out of order', refused([remove(0)], 2), 'change 2 after change 0'],
+    ['anything, if it is not the registrar', refused([remove(0)], 1, 3), 'not of the registrar'],
+  ])('%s', (_what, why, text) => {
+    expect(why).toEqual(typeof text === 'string' ? text : expect.stringMatching(text));
+  });
+  test('but one of five may leave', () => {
+    expect(refused([remove(0)])).toMatchObject({ n: 4 });
+  });
+});
+
+describe('the end of a hand-over', () => {
+  const play = street();
+  play.rounds(1).say(REGISTRAR, change(1, newcomer(6)));
+  play.rounds(1);
+  const before = play.player(0).finals.at(-1)?.state as ChainState;
+  const joint = { ...before, handover: before.handover && { ...before.handover, stage: 'joint' as const } };
+  const votes = (voters: readonly number[], block = joint.tip, epoch = 0): Signed<Vote>[] =>
+    voters.map(
+      (sender) => ({ sender, epoch, body: { type: 'VOTE', kind: 'final', to: 0, block } }) as unknown as Signed<Vote>,
+    );
+  const ends = (closing: Signed<Vote>[], chain: ChainState = joint): boolean => {
+    const after = handOver(chain, { change: null, proofs: [], closing }, sha256);
+    return typeof after !== 'string' && after.registry.epoch === 1;
+  };
+
+  test('needs a quorum of the old voters and one of the new ones, for the block below, in its epoch', () => {
+    expect(before.handover?.registry.leaders).toContain(6);
+    expect(ends(votes([0, 1, 2, 6]))).toBe(true);
+    expect(ends(votes([0, 1, 2, 3]))).toBe(true);
+    expect(ends(votes([0, 1, 2]))).toBe(false); // no quorum of five
+    expect(ends(votes([0, 1, 6]))).toBe(false);
+    expect(ends(votes([0, 1, 2, 2]))).toBe(false);
+    expect(ends(votes([0, 1, 2, 6], 'ff'.repeat(32)))).toBe(false);
+    expect(ends(votes([0, 1, 2, 6], joint.tip, 1))).toBe(false);
+    expect(ends(votes([0, 1, 2, 6]), before)).toBe(false); // nobody who was away could follow
+  });
+});
+
+test('a new node that knows the first neighbourhood only follows the chain through checkpoints of every epoch', () => {
+  const play = street(4);
+  play.join('cp6', [signerOf(6)]);
+  play.rounds(1).say(REGISTRAR, change(1, newcomer(6)));
+  play.rounds(5).say(REGISTRAR, change(2, newcomer(7)));
+  play.rounds(4);
+  // Everything below the last hand-over is pruned everywhere.
+  for (const { ledger } of play.players) {
+    const { height } = ledger.checkpoints.at(-1)!;
+    ledger.prune(height);
+  }
+  play.join('cp7', [signerOf(7)]);
+  play.rounds(3);
+  expect(votersOf(play, 7)).toBe('epoch 2: cp1, cp2, cp3, cp4, cp6, cp7 (quorum 5)');
+  expect(tips(play).size).toBe(1);
+  expect(play.player(7).ledger).toBeInstanceOf(MemoryLedger);
 });

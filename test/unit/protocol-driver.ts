@@ -142,10 +142,19 @@ export class MemoryLedger implements Ledger {
       else this.statements.push(entry.statement);
       this.tell(entry);
     }
-    const horizon = this.checkpoints.at(-2)?.height ?? 0;
-    this.blocks = this.blocks.filter(({ height }) => height > horizon);
+    this.prune(this.checkpoints.at(-2)?.height ?? 0);
   }
   checkpoint = (): Checkpoint | null => this.checkpoints.at(-1) ?? null;
+  /** Drops the blocks up to a height but those that prove a checkpoint. */
+  prune(upTo: number): void {
+    const proof = new Set<number>();
+    for (const { height } of this.checkpoints) {
+      const run = this.blocks.filter((block) => block.height > height);
+      for (const block of run.slice(0, run.findIndex(({ certificate }) => certificate !== null) + 1))
+        proof.add(block.height);
+    }
+    this.blocks = this.blocks.filter(({ height }) => height > upTo || proof.has(height));
+  }
   checkpointAbove(height: number, epoch: number): Checkpoint | null {
     const of = (most: number) => this.checkpoints.findLast((each) => each.height > height && each.epoch <= most);
     return of(epoch) ?? of(epoch + 1) ?? null;
@@ -326,6 +335,8 @@ export class Neighbours {
     const payload = payloadOf(message, this.registry.tag);
     return signed(message, payload, this.players[message.sender].signer.sign(toSign(payload)), sha256);
   }
+
+  wire = (message: Signed): Uint8Array => toWire(message);
 
   /** Notes of these kinds as `mm:ss node code: text`, one a line. */
   transcript(codes: readonly NoteCode[], from = 0): string {

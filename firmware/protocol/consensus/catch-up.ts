@@ -33,8 +33,8 @@ export function askOn(state: ProtocolState, out: Outcome): void {
 }
 
 /**
- * The blocks of a page up to the next that ends a hand-over: whoever reads on must know the members from there on, and learns
- * them from what comes before. The block under that one has its FINAL votes always.
+ * The blocks of a page up to the next that takes a hand-over further: whoever reads on must know the members from there on,
+ * and learns them from what comes before. The block under that one has its FINAL votes always.
  */
 export function ofOneEpoch(blocks: readonly Signed<Block>[]): readonly Signed<Block>[] {
   const end = blocks.findIndex(({ body }, i) => i > 0 && body.carried.some((message) => message.body.type === 'VOTE'));

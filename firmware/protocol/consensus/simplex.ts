@@ -469,9 +469,11 @@ function proofsFor(state: ProtocolState, { registry, handover }: ChainState): Si
   });
 }
 
-/** What ends a hand-over: the FINAL votes for the block under this SEAL, if this node has them. */
+/** What takes a hand-over further: the FINAL votes for the block under this SEAL, if this node has them. */
 const closingFor = (state: ProtocolState, tip: BlockNode): readonly Signed<Vote>[] =>
-  tip.state.handover?.named && tip === state.finalNode ? state.finalVotes : [];
+  tip.state.handover !== null && tip.state.handover.stage !== 'agreed' && tip === state.finalNode
+    ? state.finalVotes
+    : [];
 
 /** What time alone brings about: view timeouts, T_act, and mending what was left open. */
 export function onTime(state: ProtocolState, out: Outcome): void {
