@@ -66,7 +66,7 @@ describe('a charge point joins', () => {
     );
     expect(tips(play).size).toBe(1);
     expect(play.player(6).plans.map(({ power }) => power)).toContain(7000);
-    expect(committed(play)).toBe(8);
+    expect(committed(play)).toBe(9);
   });
 
   test('one that comes long after the registrar has spoken, and after others have joined, begins at the first block', () => {
@@ -101,12 +101,12 @@ describe('a charge point leaves', () => {
   test('it votes no more, and its orders are void', () => {
     const play = street(5);
     play.rounds(1).say(6, change(1, { op: 'remove', node: 4 }));
-    play.rounds(3);
+    play.rounds(4);
     expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp4 (quorum 3)');
     play.buy(4, 7000);
     play.rounds(2);
     expect(play.player(4).plans.some(({ power }) => power > 0)).toBe(false);
-    expect(committed(play)).toBe(6);
+    expect(committed(play)).toBe(7);
   });
 
   test('a dead one is replaced, though all four that there are would be needed for a vote on it', () => {
