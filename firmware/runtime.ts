@@ -6,13 +6,12 @@
 import { millis } from '../hal/units.ts';
 import { createDoor } from './adapters/door.ts';
 import type { Admission, Gate, Refusal } from './adapters/gate.ts';
-import type { Bus, Clock, FinalBlock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
+import type { Bus, Clock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
 import { accountOf } from './protocol/account.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode } from './protocol/codec.ts';
-import { partOf } from './protocol/consensus/catch-up.ts';
-import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
+import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
 import {
   addresseeOf,
   type Block,
@@ -20,8 +19,6 @@ import {
   payloadOf,
   readPayload,
   type Signed,
-  type StatePart,
-  type SyncResponse,
   signed,
   toSign,
   toWire,
@@ -32,7 +29,7 @@ import type { Plan } from './protocol/plan.ts';
 import type { Registry } from './protocol/registry.ts';
 import { decidedAt } from './protocol/round.ts';
 import { type FinalStep, makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
-import { type Input, pendingOf, restore, step } from './protocol/step.ts';
+import { type Input, restore, step } from './protocol/step.ts';
 
 export interface RuntimeParts {
   readonly registry: Registry;
@@ -134,33 +131,19 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     }
   };
 
-  const reply = (body: SyncResponse | StatePart): void =>
-    publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
-
-  /**
-   * A page of the final chain, ending at a certified block, and what is open beyond it; or, where the next block is kept
-   * no longer, a part of the newest checkpoint.
-   */
-  const serve = ({ to, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void => {
-    const kept = ledger.checkpoint();
-    const certified = (page: readonly FinalBlock[]): number =>
-      page.findLastIndex((block) => block.certificate !== null);
-    let page = offset > 0 ? [] : ledger.blocksAbove(height, SYNC_PAGE_BYTES);
-    if (page.length === 0 && kept !== null && (offset > 0 || kept.height > height)) {
-      const from = kept.height === height ? offset : 0; // a newer one, perhaps, than was begun
-      const part = partOf(kept.state, from);
-      return reply({ type: 'STATE', to, height: kept.height, asked_ms, offset: from, total: kept.state.length, part });
-    }
-    // A run without a certificate in between may be longer than a page (a large SEAL and its SCHEDULE).
-    if (certified(page) < 0) page = ledger.blocksAbove(height, MESSAGE_MAX_BYTES / 2);
-    const last = certified(page);
-    const blocks: SyncResponse['blocks'] = page.slice(0, last + 1).map((block) => ({
-      block: gate.reopen(block.message) as Signed<Block>,
-      votes: openVotes(block.certificate, gate),
-    }));
-    const atTip = height + blocks.length >= state.finalNode.state.height;
-    const pending = atTip ? fitting(pendingOf(state)) : [];
-    if (blocks.length > 0 || pending.length > 0) reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
+  const shelf: Shelf = {
+    get checkpoint() {
+      return ledger.checkpoint();
+    },
+    above: (height, maxBytes) =>
+      ledger.blocksAbove(height, maxBytes).map(({ message, certificate }) => ({
+        block: gate.reopen(message) as Signed<Block>,
+        votes: openVotes(certificate, gate),
+      })),
+  };
+  const serve = (question: Question): void => {
+    const body = answer(state, question, shelf);
+    if (body !== null) publish(sign({ epoch: 0, round: state.deciding, view: 0, sender: self, body }));
   };
 
   const onBus = (topic: string, wire: Uint8Array): void => {
@@ -288,15 +271,6 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       door.close();
     },
   };
-}
-
-/** As many of the open messages, in their order, as surely fit beside a page of blocks. */
-function fitting(messages: SyncResponse['pending']): SyncResponse['pending'] {
-  let size = 0;
-  return messages.filter((message) => {
-    size += message.payload.length + message.signature.length + 8;
-    return size < MESSAGE_MAX_BYTES / 2 - SYNC_PAGE_BYTES / 2;
-  });
 }
 
 const refuseNested = (): never => {

@@ -7,7 +7,8 @@ import { evaluate } from './benefit/evaluate.ts';
 import type { PlanAhead } from './benefit/instance.ts';
 import { isRefusal } from './chain.ts';
 import { openCheckpoint } from './checkpoint.ts';
-import { askOn, baseOf, onStatePart } from './consensus/catch-up.ts';
+import { bytesOf } from './consensus/answer.ts';
+import { askOn, begunRun, keepRun, nextOfRun, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
@@ -22,9 +23,9 @@ import {
   requestSync,
   tooFar,
 } from './consensus/simplex.ts';
-import { addCertificates, allVotes } from './consensus/votes.ts';
+import { addCertificates } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
-import { HEADERS_PER_ROUND } from './limits.ts';
+import { HEADERS_PER_ROUND, SYNC_PAGE_BYTES } from './limits.ts';
 import {
   type Block,
   type Body,
@@ -44,7 +45,7 @@ import {
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import { addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
-import { decidedAt, decisionStart, leaderOf } from './round.ts';
+import { decidedAt, decisionStart } from './round.ts';
 import { headerOf, tieOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import {
@@ -305,69 +306,48 @@ function retryHeaders(state: ProtocolState, out: Outcome): void {
   for (const header of waiting) onHeader(state, header, out);
 }
 
-/** A page a peer and Δ: a request is small and a page is not, and all hear it. */
-function onSyncRequest(
-  state: ProtocolState,
-  to: number,
-  { height, asked_ms, offset }: SyncRequest,
-  out: Outcome,
-): void {
-  if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;
-  state.served.set(to, state.now_ms);
-  out.serve = { to, height, asked_ms, offset };
+/** A page a peer and Δ: a request is small and a page is not. */
+function onSyncRequest(state: ProtocolState, from: number, request: SyncRequest, out: Outcome): void {
+  if (state.now_ms < (state.served.get(from) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;
+  state.served.set(from, state.now_ms);
+  out.serve = { ...request, to: from };
 }
 
 /** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
 function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, out: Outcome): void {
   if (page.asked_ms !== state.asked.get(from)) return;
   state.asked.delete(from);
-  let run: Signed<Block>[] = [];
+  let run = [...begunRun(state, from, page.height)];
   let height = page.height;
   for (const { block, votes } of page.blocks) {
     height += 1;
     if (height <= state.finalNode.state.height) continue; // another peer was faster
-    run.push(block);
-    if (votes.length === 0) continue;
-    if (!adoptRun(state, run, votes, out))
+    const next = nextOfRun(state, run, block);
+    if (next === null || (votes.length > 0 && !isFinalCertificate(state, block, votes))) {
+      if (state.incoming?.from === from) state.incoming = null;
       return note(state, out, 'sync', `the page of a peer does not hold at height ${height}`);
+    }
+    run.push(next);
+    if (votes.length === 0) continue;
+    // Only now: a block of a run that breaks later on has nobody's votes behind it.
+    for (const node of run) state.nodes.set(node.state.tip, node);
+    if (state.incoming?.from === from) state.incoming = null;
+    finalize(state, next, votes, out);
     run = [];
   }
+  if (run.length > 0 && page.blocks.length > 0) return keepRun(state, from, run);
   const votes = page.pending.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
   const near = votes.filter(({ body }) => !tooFar(state, body.to));
   addCertificates(state.votes, near, state.registry.isValidator, state.registry.q);
   state.news = true;
+  const known = state.nodes.size;
   for (const message of page.pending) onMessage(state, message, out);
-  if (page.blocks.length > 0) {
-    note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
+  if (page.blocks.length > 0) note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
+  // So full a page may have been cut.
+  if (page.blocks.length > 0 || (state.nodes.size > known && 2 * bytesOf(page.pending) > SYNC_PAGE_BYTES)) {
     state.syncAt_ms = 0; // more pages may follow at once
     requestSync(state, out);
   }
-}
-
-function adoptRun(
-  state: ProtocolState,
-  run: readonly Signed<Block>[],
-  votes: readonly Signed<Vote>[],
-  out: Outcome,
-): boolean {
-  const last = run[run.length - 1];
-  if (!isFinalCertificate(state, last, votes)) return false;
-  const adopted: BlockNode[] = [];
-  let parent = baseOf(state, run);
-  if (parent === null) return false;
-  for (const block of run) {
-    const { view } = block;
-    if (view <= parent.view || leaderOf(state.registry, view) !== block.sender) return false;
-    const next = state.audit.applyBlock(parent.state, block, state.registry, state.hash);
-    if (isRefusal(next)) return false;
-    const node: BlockNode = { block, view, parent, state: next, notarized: false, final: false };
-    adopted.push(state.nodes.get(block.id) ?? node);
-    parent = adopted[adopted.length - 1];
-  }
-  // Only now: a block of a run that breaks later on has nobody's votes behind it.
-  for (const node of adopted) state.nodes.set((node.block as Signed<Block>).id, node);
-  finalize(state, parent, votes, out);
-  return true;
 }
 
 /** FINAL votes of a quorum of different voters for exactly this block. */
@@ -384,14 +364,6 @@ export function isFinalCertificate(
   }
   return voters.size >= q;
 }
-
-/** What a peer that catches up needs beyond the final chain, what matters most first: open proposals by view, votes. */
-export const pendingOf = (state: ProtocolState): Signed<Block | Vote>[] => [
-  ...[...state.nodes.values()]
-    .sort((a, b) => Number(b.notarized) - Number(a.notarized) || a.view - b.view)
-    .flatMap((node) => (node.block && !node.final ? [node.block] : [])),
-  ...allVotes(state.votes),
-];
 
 /** Rebuilds the state from the ledger: its checkpoint, the final chain above, then what this node had signed beyond. */
 export function restore(

@@ -150,7 +150,7 @@ describe('a newcomer, far behind', () => {
     replace: 'if (!hashOf)',
   };
   const AUDIT = { file: 'block.ts', find: 'if (body.checkpoint !== checkpointOf(', replace: "if ('' > checkpointOf(" };
-  const QUORUM = { file: 'step.ts', find: 'if (!isFinalCertificate(state, last, votes)) return false;', replace: '' };
+  const QUORUM = { file: 'step.ts', find: '!isFinalCertificate(state, block, votes)', replace: '!isFinalCertificate' };
   const ASKED = { file: 'consensus/catch-up.ts', find: 'body.asked_ms !== state.asked.get(sender) || ', replace: '' };
   const WHOLE = {
     file: 'consensus/catch-up.ts',

@@ -9,7 +9,7 @@ import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instan
 import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
-import { partOf } from '../../firmware/protocol/consensus/catch-up.ts';
+import { bytesOf, type Question } from '../../firmware/protocol/consensus/answer.ts';
 import {
   addresseeOf,
   type Block,
@@ -105,7 +105,6 @@ const SLOTS_PER_DELTA = 20;
 const OPEN_TICKS_PER_DELTA = 2;
 const QUIET_TICK_DELTAS = 2;
 const STALE_PER_DELTA = 4;
-const PAGE_BLOCKS = 64;
 /** What a head meter of its class may be wrong by. */
 const HEAD_BIAS_W = -2000;
 
@@ -360,30 +359,28 @@ export class Cluster {
     return block;
   }
 
-  private serve(node: SimNode, { to, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void {
+  private serve(node: SimNode, question: Question): void {
     if (node.liar) return;
-    const reply = (body: Body): void =>
-      this.broadcast(
-        node.index,
-        this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }),
-      );
-    const page = offset > 0 ? [] : node.disk.above(height, PAGE_BLOCKS);
-    const { checkpoint } = node.disk;
-    if (page.length === 0 && checkpoint !== null && (offset > 0 || checkpoint.height > height)) {
-      const from = checkpoint.height === height ? offset : 0;
-      const { state } = checkpoint;
-      const part = partOf(state, from);
-      return reply({ type: 'STATE', to, height: checkpoint.height, asked_ms, offset: from, total: state.length, part });
+    const body = this.core.answer(node.state, question, {
+      checkpoint: node.disk.checkpoint,
+      above: (height, maxBytes) => this.pageAbove(node, height, maxBytes),
+    });
+    if (body === null) return;
+    this.broadcast(node.index, this.sign({ epoch: 0, round: node.state.deciding, view: 0, sender: node.index, body }));
+  }
+
+  private pageAbove(node: SimNode, height: number, maxBytes: number): SyncResponse['blocks'] {
+    const page: SyncResponse['blocks'][number][] = [];
+    let left = maxBytes;
+    for (let kept = node.disk.blocks.get(height + 1); kept; kept = node.disk.blocks.get(height + 1 + page.length)) {
+      const { id, certified } = kept;
+      const block = this.blockOf(id);
+      const votes = certified ? (this.finalVotes.get(id) ?? []).slice(0, this.registry.q) : [];
+      left -= bytesOf([block, ...votes]);
+      if (left < 0 && page.length > 0) break;
+      page.push({ block, votes });
     }
-    const blocks: SyncResponse['blocks'] = page
-      .slice(0, page.findLastIndex(({ certified }) => certified) + 1)
-      .map(({ id, certified }) => ({
-        block: this.blockOf(id),
-        votes: certified ? (this.finalVotes.get(id) ?? []).slice(0, this.registry.q) : [],
-      }));
-    const pending = page.length === blocks.length ? this.core.pendingOf(node.state) : [];
-    if (blocks.length === 0 && pending.length === 0) return;
-    reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
+    return page;
   }
 
   private broadcast(from: number, message: Signed, to?: readonly number[]): void {

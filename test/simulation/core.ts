@@ -1,10 +1,11 @@
 /** The core that a simulation runs: the device's own, or a mutant of it (mutants.ts). */
 import { applyBlock } from '../../firmware/protocol/block.ts';
+import { answer } from '../../firmware/protocol/consensus/answer.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader } from '../../firmware/protocol/schedule.ts';
 import { makeState } from '../../firmware/protocol/state.ts';
-import { hasOpenOrder, pendingOf, restore, step } from '../../firmware/protocol/step.ts';
+import { hasOpenOrder, restore, step } from '../../firmware/protocol/step.ts';
 
 export const device = {
   applyBlock,
@@ -13,7 +14,7 @@ export const device = {
   makeRegistry,
   makeState,
   hasOpenOrder,
-  pendingOf,
+  answer,
   restore,
   step,
 };

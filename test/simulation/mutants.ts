@@ -118,7 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 60, seed: 1, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 5, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'two-notarize',

@@ -161,10 +161,10 @@ export function pruneVotes(book: VoteBook, view: number): void {
   }
 }
 
-/** Everything in the book, for a peer that catches up: what a certificate needs first, each kind by view. */
+/** Everything in the book, for a peer that catches up: what a certificate needs first, of each kind the latest first. */
 export function allVotes(book: VoteBook): Signed<Vote>[] {
   const whole = [...book.certified.notarize.values(), ...book.certified.final.values()].flat();
   const single = [...book.notarize.values(), ...book.final.values()].flatMap((voters) => [...voters.values()]);
-  const byView = (votes: readonly Signed<Vote>[]): Signed<Vote>[] => [...votes].sort((a, b) => a.view - b.view);
-  return [...new Set([...byView(whole), ...byView([...book.skip.values()].flat()), ...byView(single)])];
+  const latest = (votes: readonly Signed<Vote>[]): Signed<Vote>[] => [...votes].sort((a, b) => b.body.to - a.body.to);
+  return [...new Set([...latest(whole), ...latest([...book.skip.values()].flat()), ...latest(single)])];
 }
