@@ -450,7 +450,10 @@ function waitToHeal(state: ProtocolState): void {
   state.healAt_ms = state.now_ms + state.healWait_ms;
 }
 
-/** Repeats what others may have missed, and asks for what this node has: votes are idempotent. */
+/**
+ * Repeats what others may have missed, and asks for what this node has: votes are idempotent. A proposal is repeated by its
+ * leader alone; who hears the votes of f + 1 for it asks one of them.
+ */
 function heal(state: ProtocolState, out: Outcome): void {
   waitToHeal(state);
   const { notarize, final, skip: skips } = state.votes;
@@ -461,10 +464,8 @@ function heal(state: ProtocolState, out: Outcome): void {
     }
   }
   out.relay.push(...(skips.get(state.self) ?? []));
-  for (const node of state.nodes.values()) {
-    if (node.block && node.view >= state.view - 1 && state.own.notarized.get(node.view) === node.block.id)
-      out.relay.push(node.block);
-  }
+  for (const { block, view } of state.nodes.values())
+    if (block?.sender === state.self && view >= state.view - 1) out.relay.push(block);
   requestSync(state, out);
 }
 
