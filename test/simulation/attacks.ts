@@ -53,8 +53,8 @@ const ANY_PAGE = {
 };
 const MISSING_FROM = (voters: string): Patch => ({
   file: 'consensus/simplex.ts',
-  find: 'of backed(votes, registry.f + 1)) if (!nodes.has(block)) return voters;',
-  replace: `of backed(votes, ${voters})) if (!nodes.has(block)) return voters;`,
+  find: 'backed(votes, registry.f + 1, nodes)',
+  replace: `backed(votes, ${voters}, nodes)`,
 });
 
 /**

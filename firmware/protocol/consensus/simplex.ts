@@ -75,7 +75,7 @@ export const tooFar = (state: ProtocolState, view: number): boolean =>
 
 /** True when more voters than can lie are known to have voted for this very block. */
 const isBacked = ({ votes, registry }: ProtocolState, { id }: Signed<Block>): boolean =>
-  [...backed(votes, registry.f + 1)].some(({ block }) => block === id);
+  !backed(votes, registry.f + 1, { has: (block) => block !== id }).next().done;
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -439,8 +439,8 @@ function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
  * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
  */
 function holdersOfMissing({ votes, nodes, registry }: ProtocolState): readonly number[] | null {
-  for (const { block, voters } of backed(votes, registry.f + 1)) if (!nodes.has(block)) return voters;
-  return null;
+  const [missing] = backed(votes, registry.f + 1, nodes);
+  return missing?.voters ?? null;
 }
 
 function waitToHeal(state: ProtocolState): void {

@@ -108,14 +108,23 @@ export function certificate(
   return null;
 }
 
-/** The blocks for which so many voters have said NOTARIZE, or FINAL, with those voters. */
-export function* backed(book: VoteBook, least: number): Generator<{ block: string; voters: readonly number[] }> {
+/** The blocks, but for those that are known, for which so many voters have said NOTARIZE, or FINAL, with those voters. */
+export function* backed(
+  book: VoteBook,
+  least: number,
+  known: { has(block: string): boolean },
+): Generator<{ block: string; voters: readonly number[] }> {
   for (const kind of ['notarize', 'final'] as const)
     for (const view of viewsOf(book, kind)) {
-      const heard = [...(book[kind].get(view)?.values() ?? []), ...(book.certified[kind].get(view) ?? [])];
-      if (heard.length < least) continue;
       const byBlock = new Map<string, Set<number>>();
-      for (const { sender, body } of heard) byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
+      const count = ({ sender, body }: Signed<Vote>): void => {
+        if (known.has(body.block)) return;
+        const voters = byBlock.get(body.block);
+        if (voters === undefined) byBlock.set(body.block, new Set([sender]));
+        else voters.add(sender);
+      };
+      book[kind].get(view)?.forEach(count);
+      book.certified[kind].get(view)?.forEach(count);
       for (const [block, voters] of byBlock) if (voters.size >= least) yield { block, voters: [...voters] };
     }
 }
