@@ -6,13 +6,12 @@
 import { millis } from '../hal/units.ts';
 import { createDoor } from './adapters/door.ts';
 import type { Admission, Gate, Refusal } from './adapters/gate.ts';
-import type { Account, Bus, Clock, FinalBlock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
+import type { Account, Bus, Clock, Hash, Ledger, LedgerEntry, Past, Signer } from './ports.ts';
 import { accountOf } from './protocol/account.ts';
 import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode, sameBytes } from './protocol/codec.ts';
-import { ofOneEpoch, partOf } from './protocol/consensus/catch-up.ts';
-import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES } from './protocol/limits.ts';
+import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
 import { everyone, publicKeyOf } from './protocol/membership.ts';
 import {
   addresseeOf,
@@ -23,8 +22,6 @@ import {
   payloadOf,
   readPayload,
   type Signed,
-  type StatePart,
-  type SyncResponse,
   signed,
   toSign,
   toWire,
@@ -35,7 +32,7 @@ import type { Plan } from './protocol/plan.ts';
 import type { Registry } from './protocol/registry.ts';
 import { decidedAt } from './protocol/round.ts';
 import { type FinalStep, makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
-import { type Input, pendingOf, restore, step } from './protocol/step.ts';
+import { type Input, restore, step } from './protocol/step.ts';
 
 export interface RuntimeParts {
   /** Where the chain begins. */
@@ -155,40 +152,19 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     }
   };
 
+  const shelf: Shelf = {
+    checkpointAbove: (height, epoch) => ledger.checkpointAbove(height, epoch),
+    above: (height, maxBytes) =>
+      ledger.blocksAbove(height, maxBytes).map(({ message, certificate }) => ({
+        block: gate.reopen(message) as Signed<Block>,
+        votes: openVotes(certificate, gate),
+      })),
+  };
   /** Signed in the epoch of the question: whoever is behind knows no later keys. */
-  const reply = (epoch: number, body: SyncResponse | StatePart): void =>
-    publish(sign({ epoch, round: state.deciding, view: 0, sender: self, body }));
-
-  /**
-   * A page of the final chain, ending at a certified block, and what is open beyond it; or, where the next block is kept
-   * no longer, a part of the newest checkpoint.
-   */
-  const serve = ({ to, epoch, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void => {
-    const certified = (page: readonly FinalBlock[]): number =>
-      page.findLastIndex((block) => block.certificate !== null);
-    let page = offset > 0 ? [] : ledger.blocksAbove(height, SYNC_PAGE_BYTES);
-    const kept = page.length === 0 ? ledger.checkpointAbove(offset > 0 ? height - 1 : height, epoch) : null;
-    if (kept !== null) {
-      const from = kept.height === height ? offset : 0; // a newer one, perhaps, than was begun
-      const part = partOf(kept.state, from);
-      return reply(epoch, {
-        type: 'STATE',
-        to,
-        height: kept.height,
-        asked_ms,
-        offset: from,
-        total: kept.state.length,
-        part,
-      });
-    }
-    // A run without a certificate in between may be longer than a page (a large SEAL and its SCHEDULE).
-    if (certified(page) < 0) page = ledger.blocksAbove(height, MESSAGE_MAX_BYTES / 2);
-    const opened = page.slice(0, certified(page) + 1).map(({ message }) => gate.reopen(message) as Signed<Block>);
-    const blocks = ofOneEpoch(opened).map((block, i) => ({ block, votes: openVotes(page[i].certificate, gate) }));
-    const atTip = height + blocks.length >= state.finalNode.state.height;
-    const pending = atTip ? fitting(pendingOf(state)) : [];
-    if (blocks.length > 0 || pending.length > 0)
-      reply(epoch, { type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
+  const serve = (question: Question): void => {
+    const body = answer(state, question, shelf);
+    const { epoch } = question;
+    if (body !== null) publish(sign({ epoch, round: state.deciding, view: 0, sender: self, body }));
   };
 
   const isMember = (who: string): boolean =>
@@ -321,15 +297,6 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       door.close();
     },
   };
-}
-
-/** As many of the open messages, in their order, as surely fit beside a page of blocks. */
-function fitting(messages: SyncResponse['pending']): SyncResponse['pending'] {
-  let size = 0;
-  return messages.filter((message) => {
-    size += message.payload.length + message.signature.length + 8;
-    return size < MESSAGE_MAX_BYTES / 2 - SYNC_PAGE_BYTES / 2;
-  });
 }
 
 const refuseNested = (): never => {

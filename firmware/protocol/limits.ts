@@ -39,6 +39,12 @@ export const PRICE_MAX = 1_000_000;
 export const MESSAGE_MAX_BYTES = 256 * 1024;
 export const SYNC_PAGE_BYTES = 64 * 1024;
 
+/** Branches of open blocks that a question names: rivals are rare, and an answer may repeat what it need not. */
+export const TIPS_MAX = 16;
+
+/** Blocks of a run without a certificate, kept until it ends: at a hundred charge points six hours in which nothing is final. */
+export const RUN_MAX_BYTES = 4 * 1024 * 1024;
+
 /** The state of a chain: 0.2 MB at a hundred charge points, so enough for a thousand that all trade. */
 export const CHECKPOINT_MAX_BYTES = 4 * 1024 * 1024;
 

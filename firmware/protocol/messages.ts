@@ -16,6 +16,7 @@ import {
   PRICE_MAX,
   SITE_MAX_W,
   SYNC_PAGE_BYTES,
+  TIPS_MAX,
   VIEWS_PER_ROUND,
 } from './limits.ts';
 
@@ -131,6 +132,8 @@ export interface SyncRequest {
   /** When, by the asker's clock: the same question at another time is another message, and the answer repeats it. */
   readonly asked_ms: number;
   readonly offset: number;
+  /** Ids of notarised blocks that are not final: with each, the asker has all below it. */
+  readonly tips: readonly string[];
 }
 
 /** The state of a checkpoint, from a peer that keeps the asked blocks no longer: a part of its `total` bytes. */
@@ -144,7 +147,10 @@ export interface StatePart {
   readonly part: Uint8Array;
 }
 
-/** Final blocks in order, each with its FINAL votes (none for one that a descendant finalises), then what is not final yet. */
+/**
+ * Final blocks in order, each with its FINAL votes (none for one that a descendant finalises; that one may be in a later page),
+ * then what is not final yet.
+ */
 export interface SyncResponse {
   readonly type: 'SYNC_RES';
   readonly to: number;
@@ -272,7 +278,7 @@ function bodyFields(body: Body): Canonical[] {
     case 'VOTE':
       return [VOTE_KINDS.indexOf(body.kind), body.to, fromHex(body.block)];
     case 'SYNC_REQ':
-      return [body.to, body.height, body.asked_ms, body.offset];
+      return [body.to, body.height, body.asked_ms, body.offset, body.tips.map(fromHex)];
     case 'STATE':
       return [body.to, body.height, body.asked_ms, body.offset, body.total, body.part];
     case 'SYNC_RES':
@@ -447,6 +453,13 @@ const readQuestion = (fields: Fields): Pick<SyncRequest, 'to' | 'height' | 'aske
   asked_ms: fields.whole('asked_ms', 0, TIME_MAX_MS),
 });
 
+function readTips(fields: Fields): string[] {
+  const tips: string[] = [];
+  while (fields.left && tips.length < TIPS_MAX) tips.push(hex(fields, 'tip'));
+  fields.end();
+  return tips;
+}
+
 function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
   switch (type) {
     case 'ORDER': {
@@ -528,6 +541,7 @@ function readBody(type: MessageType, fields: Fields, open: OpenNested): Body {
         type,
         ...readQuestion(fields),
         offset: fields.whole('offset', 0, CHECKPOINT_MAX_BYTES),
+        tips: readTips(new Fields(fields.items('tips'))),
       };
     case 'STATE':
       return {

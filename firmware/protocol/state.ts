@@ -6,6 +6,7 @@ import type { Hash, LedgerEntry } from '../ports.ts';
 import type { Instance } from './benefit/instance.ts';
 import { applyBlock } from './block.ts';
 import { type ChainState, genesisState } from './chain.ts';
+import type { Question } from './consensus/answer.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
 import type { Block, Evidence, Header, Signed, Unsigned, Vote } from './messages.ts';
@@ -119,12 +120,16 @@ export interface ProtocolState {
   /** When each peer was last sent a page. */
   readonly served: Map<number, number>;
   syncPeer: number;
-  /** The state of a checkpoint on its way from a peer, and when that peer may be asked for more. */
+  /**
+   * What is on its way from a peer and not proven yet, and when that peer may be asked for more: the state of a checkpoint
+   * (no bytes where none is needed), then a run of blocks above that height until one with FINAL votes.
+   */
   incoming: {
     readonly from: number;
     readonly height: number;
     readonly bytes: Uint8Array;
     readonly complete: boolean;
+    readonly run: readonly BlockNode[];
     readonly askAt_ms: number;
   } | null;
 }
@@ -176,14 +181,8 @@ export interface Outcome {
   solve: { readonly seal: string; readonly instance: Instance } | null;
   /** Proofs that are new to this node, to be kept. */
   readonly evidence: Signed<Evidence>[];
-  /** Answer a peer that is behind, in an epoch whose members it knows, from the ledger; with an offset, it has so much of the state at that height. */
-  serve: {
-    readonly to: number;
-    readonly epoch: number;
-    readonly height: number;
-    readonly asked_ms: number;
-    readonly offset: number;
-  } | null;
+  /** Answer a peer that is behind, from the ledger; with an offset, it has so much of the state at that height. */
+  serve: Question | null;
   /** Blocks that have just become final, in order of height. */
   readonly finals: FinalStep[];
   readonly notes: Note[];

@@ -6,12 +6,13 @@
 import type { PlanAhead } from './benefit/instance.ts';
 import { type BlockRefusal, isRefusal } from './chain.ts';
 import { openCheckpoint } from './checkpoint.ts';
-import { askOn, baseOf, onStatePart } from './consensus/catch-up.ts';
+import { bytesOf } from './consensus/answer.ts';
+import { askOn, begunRun, keepRun, nextOfRun, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
+import { electorateOf } from './consensus/electorate.ts';
 import { accuse, keepPosed, posedBy, verdictOf } from './consensus/judge.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
-  electorateOf,
   finalize,
   markOwnVote,
   note,
@@ -22,9 +23,9 @@ import {
   requestSync,
   tooFar,
 } from './consensus/simplex.ts';
-import { addCertificates, allVotes } from './consensus/votes.ts';
+import { addCertificates } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
-import { HEADERS_PER_ROUND } from './limits.ts';
+import { HEADERS_PER_ROUND, SYNC_PAGE_BYTES } from './limits.ts';
 import { everyone, isQuorum, membersOf, publicKeyOf, type Sets, setsOf } from './membership.ts';
 import {
   type Block,
@@ -46,7 +47,7 @@ import {
 } from './messages.ts';
 import { refuseOrder } from './order.ts';
 import { addChange, addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
-import { decidedAt, decisionStart, leaderOf } from './round.ts';
+import { decidedAt, decisionStart } from './round.ts';
 import { headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import {
@@ -329,71 +330,59 @@ function retryHeaders(state: ProtocolState, out: Outcome): void {
   for (const header of waiting) onHeader(state, header, out);
 }
 
-/** A page a peer and Δ: a request is small and a page is not, and all hear it. */
-function onSyncRequest(
-  state: ProtocolState,
-  { sender: to, epoch, body: { height, asked_ms, offset } }: Signed<SyncRequest>,
-  out: Outcome,
-): void {
+/** A page a peer and Δ: a request is small and a page is not. */
+function onSyncRequest(state: ProtocolState, { sender: to, epoch, body }: Signed<SyncRequest>, out: Outcome): void {
   if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;
   state.served.set(to, state.now_ms);
-  out.serve = { to, epoch, height, asked_ms, offset };
+  out.serve = { ...body, to, epoch };
 }
 
 /** A page of the chain from a peer: each run of blocks counts only with the FINAL votes of a quorum at its end. */
 function onSyncResponse(state: ProtocolState, from: number, page: SyncResponse, out: Outcome): void {
   if (page.asked_ms !== state.asked.get(from)) return;
   state.asked.delete(from);
-  let run: Signed<Block>[] = [];
+  let run = [...begunRun(state, from, page.height)];
   let height = page.height;
   for (const { block, votes } of page.blocks) {
     height += 1;
     if (height <= state.finalNode.state.height) continue; // another peer was faster
-    run.push(block);
-    if (votes.length === 0) continue;
-    if (!adoptRun(state, run, votes, out))
+    const next = nextOfRun(state, run, block);
+    if (next === null || (votes.length > 0 && !isProven(state, next, votes))) {
+      if (state.incoming?.from === from) state.incoming = null;
       return note(state, out, 'sync', `the page of a peer does not hold at height ${height}`);
+    }
+    run.push(next);
+    if (votes.length === 0) continue;
+    // Only now: a block of a run that breaks later on has nobody's votes behind it.
+    for (const node of run) state.nodes.set(node.state.tip, node);
+    if (state.incoming?.from === from) state.incoming = null;
+    finalize(state, next, votes, out);
     run = [];
   }
+  if (run.length > 0 && page.blocks.length > 0) return keepRun(state, from, run);
   const votes = page.pending.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
   const near = votes.filter(({ body }) => !tooFar(state, body.to));
   addCertificates(state.votes, near, electorateOf(state));
   state.news = true;
+  const known = state.nodes.size;
   for (const message of page.pending) onMessage(state, message, out);
   retryHeaders(state, out);
-  if (page.blocks.length > 0) {
-    note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
+  if (page.blocks.length > 0) note(state, out, 'sync', `caught up to height ${state.finalNode.state.height}`);
+  // So full a page may have been cut.
+  if (page.blocks.length > 0 || (state.nodes.size > known && 2 * bytesOf(page.pending) > SYNC_PAGE_BYTES)) {
     state.syncAt_ms = 0; // more pages may follow at once
     requestSync(state, out);
   }
 }
 
-function adoptRun(
-  state: ProtocolState,
-  run: readonly Signed<Block>[],
-  votes: readonly Signed<Vote>[],
-  out: Outcome,
-): boolean {
-  const last = run[run.length - 1];
-  const known = membersOf(state.finalNode.state, last.epoch);
-  if (known === null || !isFinalCertificate([known], last, votes)) return false;
-  const adopted: BlockNode[] = [];
-  let parent = baseOf(state, run);
-  if (parent === null) return false;
-  for (const block of run) {
-    const { view } = block;
-    if (view <= parent.view || leaderOf(parent.state.registry, view) !== block.sender) return false;
-    const next = state.audit.applyBlock(parent.state, block, state.hash);
-    if (isRefusal(next)) return false;
-    const node: BlockNode = { block, view, parent, state: next, notarized: false, final: false };
-    adopted.push(state.nodes.get(block.id) ?? node);
-    parent = adopted[adopted.length - 1];
-  }
-  if (parent.parent !== null && !isFinalCertificate(setsOf(parent.parent.state), last, votes)) return false;
-  // Only now: a block of a run that breaks later on has nobody's votes behind it.
-  for (const node of adopted) state.nodes.set((node.block as Signed<Block>).id, node);
-  finalize(state, parent, votes, out);
-  return true;
+/**
+ * True when the block of a page has FINAL votes of a quorum: of the members that this node knows for that epoch, whatever the
+ * state under the page says of them, and of all those of the chain.
+ */
+function isProven(state: ProtocolState, { block, parent }: BlockNode, votes: readonly Signed<Vote>[]): boolean {
+  const known = block && membersOf(state.finalNode.state, block.epoch);
+  if (!known || !isFinalCertificate([known], block, votes)) return false;
+  return parent === null || isFinalCertificate(setsOf(parent.state), block, votes);
 }
 
 /** FINAL votes for exactly this block, in its epoch, of a quorum of every set. */
@@ -406,14 +395,6 @@ export function isFinalCertificate(sets: Sets, block: Signed<Block>, votes: read
     epoch === block.epoch;
   return votes.every(isFor) && isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
-
-/** What a peer that catches up needs beyond the final chain, what matters most first: open proposals by view, votes. */
-export const pendingOf = (state: ProtocolState): Signed<Block | Vote>[] => [
-  ...[...state.nodes.values()]
-    .sort((a, b) => Number(b.notarized) - Number(a.notarized) || a.view - b.view)
-    .flatMap((node) => (node.block && !node.final ? [node.block] : [])),
-  ...allVotes(state.votes),
-];
 
 /** Rebuilds the state from the ledger: its checkpoint, the final chain above, then what this node had signed beyond. */
 export function restore(

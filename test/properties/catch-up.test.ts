@@ -152,13 +152,13 @@ describe('a newcomer, far behind', () => {
   const AUDIT = { file: 'block.ts', find: 'if (body.checkpoint !== checkpointOf(', replace: "if ('' > checkpointOf(" };
   const KNOWN = {
     file: 'step.ts',
-    find: 'if (known === null || !isFinalCertificate([known], last, votes)) return false;',
-    replace: 'void known;',
+    find: 'if (!known || !isFinalCertificate([known], block, votes)) return false;',
+    replace: '',
   };
   const QUORUM = {
     file: 'step.ts',
-    find: 'if (parent.parent !== null && !isFinalCertificate(setsOf(parent.parent.state), last, votes)) return false;',
-    replace: '',
+    find: 'return parent === null || isFinalCertificate(setsOf(parent.state), block, votes);',
+    replace: 'return true;',
   };
   const ASKED = { file: 'consensus/catch-up.ts', find: 'body.asked_ms !== state.asked.get(sender) || ', replace: '' };
   const WHOLE = {

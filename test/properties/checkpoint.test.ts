@@ -70,7 +70,9 @@ const membership = fc.record({
 const anyRegistry = membership.map((members) => registryWith(registry, members, sha256));
 const anyState = fc.record({
   registry: anyRegistry,
-  handover: fc.option(fc.record({ registry: anyRegistry, stage: fc.constantFrom(...STAGES.slice(0, 2)) } satisfies Each<Handover>)),
+  handover: fc.option(
+    fc.record({ registry: anyRegistry, stage: fc.constantFrom(...STAGES.slice(0, 2)) } satisfies Each<Handover>),
+  ),
   tip: hash,
   height: whole,
   sealRound: fc.nat(2 ** 31 - 2 * DAY),

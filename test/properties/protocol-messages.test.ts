@@ -109,6 +109,7 @@ const plain = fc.oneof(
   fc.record({
     type: fc.constant('SYNC_REQ' as const),
     ...question,
+    tips: list(hash),
   }),
   fc.record({
     type: fc.constant('STATE' as const),

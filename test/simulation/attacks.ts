@@ -4,7 +4,9 @@
  * so), and says what the attack then comes to.
  */
 import { sha256 } from '../../firmware/adapters/sha256.ts';
-import { ORPHANS_MAX, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
+import type { ChainState } from '../../firmware/protocol/chain.ts';
+import { bytesOf } from '../../firmware/protocol/consensus/answer.ts';
+import { ORPHANS_MAX, RUN_MAX_BYTES, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
 import { firstView, lastView, roundOfView } from '../../firmware/protocol/round.ts';
 import type { Patch } from '../mutate.ts';
@@ -36,13 +38,13 @@ const isNotarize = ({ body }: Signed): boolean => body.type === 'VOTE' && body.k
 
 const ENTERED_AS_READ = {
   file: 'step.ts',
-  find: 'adopted.push(state.nodes.get(block.id) ?? node);',
-  replace: 'node.notarized = true; state.nodes.set(block.id, node); adopted.push(node);',
+  find: 'run.push(next);',
+  replace: 'next.notarized = true; state.nodes.set(block.id, next); run.push(next);',
 };
 const ANY_AUTHOR = {
-  file: 'step.ts',
-  find: 'if (view <= parent.view || leaderOf(parent.state.registry, view) !== block.sender) return false;',
-  replace: 'if (view <= parent.view) return false;',
+  file: 'consensus/catch-up.ts',
+  find: 'if (leaderOf(parent.state.registry, block.view) !== block.sender) return null;',
+  replace: 'void leaderOf;',
 };
 const ANY_PAGE = {
   file: 'step.ts',
@@ -51,8 +53,8 @@ const ANY_PAGE = {
 };
 const MISSING_FROM = (voters: string): Patch => ({
   file: 'consensus/simplex.ts',
-  find: 'of backed(votes, registry.f + 1)) if (!nodes.has(block)) return voters;',
-  replace: `of backed(votes, ${voters})) if (!nodes.has(block)) return voters;`,
+  find: 'backed(votes, registry.f + 1, nodes)',
+  replace: `backed(votes, ${voters}, nodes)`,
 });
 
 /**
@@ -218,6 +220,58 @@ function missedSeal(core: Core, strikes: boolean): End {
   stage.until(201);
   const { finalNode } = stage.players[C].state;
   return finalNode.state.sealRound === stage.deciding ? stage.verdict() : 'comes too late';
+}
+
+/**
+ * For three rounds D helps B and C to notarise blocks, and nobody hears a FINAL; or, if they `end`, in the last one only, so that the
+ * blocks below become final with that one and have no votes of their own. Then D is silent. The strike: A has heard nothing
+ * of it, and a page holds few blocks.
+ */
+function longRun(core: Core, strikes: boolean, end: boolean): End {
+  const stage = new Stage(core);
+  if (strikes) stage.room = { blocks: 700, page: 2000 };
+  const last = stage.deciding + 2;
+  const hasEnd = (): boolean => end && stage.deciding === last;
+  stage.lost = (message, to) => (strikes && to === A) || (isFinal(message) && !hasEnd());
+  while (stage.deciding <= last) {
+    stage.until(stage.second + 1);
+    stage.echo([B, C], 'notarize', ...(hasEnd() ? (['final'] as const) : []));
+  }
+  return stage.verdict();
+}
+
+/**
+ * D is asked for a page. The strike: it holds blocks of D's own, one on the other without a certificate, and so does the next.
+ * V would refuse what lacks the head meter's readings; here it lets all pass, so that only the bound is left.
+ */
+function endlessRun(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  stage.until(1);
+  stage.untilAsked(A);
+  const { state } = stage.players[A];
+  const { audit } = state;
+  const applyBlock = (chain: ChainState, { id }: Signed): ChainState => ({
+    ...chain,
+    tip: id,
+    height: chain.height + 1,
+  });
+  Object.assign(state, { audit: { ...audit, applyBlock } });
+  let [parent, view] = [stage.tip.tip, state.finalNode.view];
+  const next = (): Signed<Block> => {
+    do view += 1;
+    while (core.leaderOf(stage.registry, view) !== D);
+    const block = stage.say(D, { type: 'PROPOSE', kind: 'CARRY', parent, carried: [], checkpoint: '' }, view);
+    parent = block.id;
+    return block;
+  };
+  for (let page = 0; page < (strikes ? 19 : 1); page++) {
+    stage.give(A, stage.page(A, { blocks: Array.from({ length: 1800 }, () => ({ block: next(), votes: [] })) }));
+    if (bytesOf(state.incoming?.run.map(({ block }) => block as Signed<Block>) ?? []) > RUN_MAX_BYTES)
+      return 'fills the memory';
+    stage.until(stage.second + 4);
+  }
+  Object.assign(state, { audit });
+  return stage.verdict();
 }
 
 /** What A says while D gives it fifty messages, or one, within a second. */
@@ -492,10 +546,61 @@ export const ATTACKS: readonly Attack[] = [
     ],
   },
   {
+    name: 'more open blocks than a page holds',
+    play: (core, strikes) => longRun(core, strikes, false),
+    without: [
+      {
+        name: 'a question does not say what is there already',
+        patches: [
+          {
+            file: 'consensus/answer.ts',
+            find: 'const held = new Set(tips.flatMap((tip) => pathTo(nodes.get(tip)).map(({ id }) => id)));',
+            replace: 'const held = new Set(tips.slice(0, 0));',
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'more blocks that became final at once than a page holds',
+    play: (core, strikes) => longRun(core, strikes, true),
+    without: [
+      {
+        name: 'a page without a certificate is not kept',
+        patches: [
+          {
+            file: 'step.ts',
+            find: 'if (run.length > 0 && page.blocks.length > 0) return keepRun(state, from, run);',
+            replace: 'void keepRun;',
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'a run of blocks without a certificate and without end',
+    play: endlessRun,
+    without: [
+      {
+        name: 'a run may be of any length',
+        patches: [
+          {
+            file: 'consensus/catch-up.ts',
+            find: 'state.incoming = isLong ? null :',
+            replace: 'void isLong;\n  state.incoming =',
+          },
+        ],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
     name: 'the same question, over and over',
     play: (core, strikes) =>
       chatter(core, strikes, (stage, asked_ms) =>
-        stage.say(D, { type: 'SYNC_REQ', to: A, height: 0, asked_ms, offset: 0 }),
+        stage.say(D, { type: 'SYNC_REQ', to: A, height: 0, asked_ms, offset: 0, tips: [] }),
       ),
     without: [
       {
@@ -503,7 +608,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'step.ts',
-            find: 'if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;',
+            find: 'if (state.now_ms < (state.served.get(from) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;',
             replace: '',
           },
         ],

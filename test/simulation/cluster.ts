@@ -9,7 +9,7 @@ import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instan
 import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
-import { ofOneEpoch, partOf } from '../../firmware/protocol/consensus/catch-up.ts';
+import { bytesOf, type Question } from '../../firmware/protocol/consensus/answer.ts';
 import { isQuorum, type Sets, setsOf } from '../../firmware/protocol/membership.ts';
 import {
   addresseeOf,
@@ -20,6 +20,7 @@ import {
   payloadOf,
   readPayload,
   type Signed,
+  type SyncResponse,
   signed,
   type Unsigned,
   type Vote,
@@ -112,7 +113,6 @@ const SLOTS_PER_DELTA = 20;
 const OPEN_TICKS_PER_DELTA = 2;
 const QUIET_TICK_DELTAS = 2;
 const STALE_PER_DELTA = 4;
-const PAGE_BLOCKS = 64;
 /** What a head meter of its class may be wrong by. */
 const HEAD_BIAS_W = -2000;
 
@@ -372,27 +372,28 @@ export class Cluster {
     return block;
   }
 
-  private serve(node: SimNode, { to, epoch, height, asked_ms, offset }: NonNullable<Outcome['serve']>): void {
+  private serve(node: SimNode, question: Question): void {
     if (node.liar) return;
-    const { deciding } = node.state;
-    const reply = (body: Body): void =>
-      this.broadcast(node.place, this.sign({ epoch, round: deciding, view: 0, sender: node.index, body }));
-    const page = offset > 0 ? [] : node.disk.above(height, PAGE_BLOCKS);
-    const checkpoint = page.length > 0 ? null : node.disk.checkpointAbove(offset > 0 ? height - 1 : height, epoch);
-    if (checkpoint !== null) {
-      const from = checkpoint.height === height ? offset : 0;
-      const { state } = checkpoint;
-      const part = partOf(state, from);
-      return reply({ type: 'STATE', to, height: checkpoint.height, asked_ms, offset: from, total: state.length, part });
+    const body = this.core.answer(node.state, question, {
+      checkpointAbove: (height, epoch) => node.disk.checkpointAbove(height, epoch),
+      above: (height, maxBytes) => this.pageAbove(node, height, maxBytes),
+    });
+    if (body === null) return;
+    const { epoch } = question;
+    this.broadcast(node.place, this.sign({ epoch, round: node.state.deciding, view: 0, sender: node.index, body }));
+  }
+
+  private pageAbove(node: SimNode, height: number, maxBytes: number): SyncResponse['blocks'] {
+    const page: SyncResponse['blocks'][number][] = [];
+    let left = maxBytes;
+    for (let kept = node.disk.blocks.get(height + 1); kept; kept = node.disk.blocks.get(height + 1 + page.length)) {
+      const block = this.blockOf(kept.id);
+      const votes = kept.certified ? this.certificateOf(block) : [];
+      left -= bytesOf([block, ...votes]);
+      if (left < 0 && page.length > 0) break;
+      page.push({ block, votes });
     }
-    const certified = page.slice(0, page.findLastIndex((block) => block.certified) + 1);
-    const blocks = ofOneEpoch(certified.map(({ id }) => this.blockOf(id))).map((block, i) => ({
-      block,
-      votes: certified[i].certified ? this.certificateOf(block) : [],
-    }));
-    const pending = page.length === blocks.length ? this.core.pendingOf(node.state) : [];
-    if (blocks.length === 0 && pending.length === 0) return;
-    reply({ type: 'SYNC_RES', to, height, asked_ms, blocks, pending });
+    return page;
   }
 
   /** As few FINAL votes as make a quorum. */

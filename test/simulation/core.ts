@@ -1,11 +1,12 @@
 /** The core that a simulation runs: the device's own, or a mutant of it (mutants.ts). */
 import { applyBlock } from '../../firmware/protocol/block.ts';
+import { answer } from '../../firmware/protocol/consensus/answer.ts';
 import { offenceOf } from '../../firmware/protocol/evidence.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader, judgePlan, tiesOf } from '../../firmware/protocol/schedule.ts';
 import { makeState } from '../../firmware/protocol/state.ts';
-import { hasOpenOrder, pendingOf, restore, step } from '../../firmware/protocol/step.ts';
+import { hasOpenOrder, restore, step } from '../../firmware/protocol/step.ts';
 
 export const device = {
   applyBlock,
@@ -15,8 +16,8 @@ export const device = {
   makeRegistry,
   makeState,
   hasOpenOrder,
+  answer,
   offenceOf,
-  pendingOf,
   restore,
   step,
   tiesOf,

@@ -152,8 +152,8 @@ export const MUTANTS: readonly Mutant[] = [
         replace: 'parent.notarized && view > parent.view;',
       },
     ],
-    caughtBy: ['I1'],
-    run: { nodes: 4, rounds: 60, seed: 6, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    caughtBy: ['I1', 'I2'],
+    run: { nodes: 4, rounds: 60, seed: 5, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'two-notarize',

@@ -1,6 +1,7 @@
 /** The neighbourhood survives: fixed seeds of every size and fault, one fresh seed (printed), the figures, the mutants. */
 import { describe, expect, test } from 'vitest';
 import type { Lie } from './byzantine.ts';
+import type { Core } from './core.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { MUTANTS, withMutant } from './mutants.ts';
 import { type RunOptions, simulate } from './simulate.ts';
@@ -104,6 +105,19 @@ test.each([
 ])('$nodes nodes$what hear at most $most bytes a node and round', ({ nodes, rounds, most, liars }) => {
   const lure = { faults: ['byzantine'], lies: ['broken-page'], steady: true } as const;
   expect(simulate({ nodes, rounds, seed: 1, ...(liars && lure) }).bytesPerNodeAndRound).toBeLessThan(most);
+});
+
+test('a partition costs little: a proposal is repeated by its leader alone; by all who voted for it, it would cost more', async () => {
+  const bytes = (core?: Core): number =>
+    simulate({ nodes: 31, rounds: 6, seed: 1, faults: ['partition'], steady: true, ...(core && { core }) })
+      .bytesPerNodeAndRound;
+  const everyVoter = {
+    file: 'consensus/simplex.ts',
+    find: 'if (block?.sender === state.self && view >= state.view - 1)',
+    replace: 'if (block && state.own.notarized.get(view) === block.id && view >= state.view - 1)',
+  };
+  expect(bytes()).toBeLessThan(150_000);
+  expect(await withMutant({ name: 'every voter repeats', patches: [everyVoter] }, bytes)).toBeGreaterThan(200_000);
 });
 
 describe('every mutant is caught', () => {

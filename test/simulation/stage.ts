@@ -9,7 +9,7 @@ import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
 import { openMessages, openVotes } from '../../firmware/protocol/certificate.ts';
 import { encode } from '../../firmware/protocol/codec.ts';
-import { ofOneEpoch } from '../../firmware/protocol/consensus/catch-up.ts';
+import type { Question } from '../../firmware/protocol/consensus/answer.ts';
 import {
   addresseeOf,
   type Block,
@@ -29,7 +29,7 @@ import {
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { decidedAt, decisionStart, firstView, roundOfView } from '../../firmware/protocol/round.ts';
 import { headerOf, tiesOf } from '../../firmware/protocol/schedule.ts';
-import { type BlockNode, type Outcome, type ProtocolState, registryOf } from '../../firmware/protocol/state.ts';
+import { type BlockNode, type ProtocolState, registryOf } from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import { MemoryLedger } from '../unit/protocol-driver.ts';
@@ -59,8 +59,11 @@ export class Stage {
   /** True for a message that never arrives. */
   lost: (message: Signed, to: number, from: number) => boolean = () => false;
   /** The last question of each node to D, and how many messages each has published. */
-  readonly asked = new Map<number, number>();
+  readonly asked = new Map<number, SyncRequest>();
   readonly said = [0, 0, 0];
+  private readonly echoed = new Set<string>();
+  /** How much a page of catch-up holds, if not as much as the device's. */
+  room?: { readonly blocks: number; readonly page: number };
   private readonly core: Core;
   private readonly finals = new Map<number, Set<string>>();
   private readonly wires: { readonly to: number; readonly message: Signed }[] = [];
@@ -186,8 +189,8 @@ export class Stage {
   /** D's answer to the last question of a node, or a page that nobody asked for. */
   page(to: number, content: Partial<Pick<SyncResponse, 'blocks' | 'pending'>>): Signed<SyncResponse> {
     const { height } = this.players[to].state.finalNode.state;
-    const answer = { type: 'SYNC_RES', to, height, asked_ms: this.asked.get(to) ?? 0 } as const;
-    return this.say(D, { ...answer, blocks: [], pending: [], ...content });
+    const { height: above, asked_ms } = this.asked.get(to) ?? { height, asked_ms: 0 };
+    return this.say(D, { type: 'SYNC_RES', to, height: above, asked_ms, blocks: [], pending: [], ...content });
   }
   /** Two headers of D's for the SEAL, and whether the tie is D's. */
   headers(): { best: Signed<Header>; other: Signed<Header>; wins: boolean } {
@@ -205,6 +208,18 @@ export class Stage {
     const { gate, ledger } = this.players[A];
     const old = ledger.blocks.filter(({ certificate }) => certificate !== null)[0];
     return { block: gate.reopen(old.message) as Signed<Block>, votes: openVotes(old.certificate, gate) };
+  }
+
+  /** D says to these what the first of them says: the same SKIPs and, of each block it has, the votes of these kinds. */
+  echo(nodes: readonly number[], ...kinds: readonly ('notarize' | 'final')[]): void {
+    const { own, nodes: tree } = this.players[nodes[0]].state;
+    for (const { from, to } of [...own.skipped]) this.give(nodes, this.skip(from, to));
+    for (const { block, view } of [...tree.values()]) {
+      if (block === null || this.echoed.has(block.id)) continue;
+      this.echoed.add(block.id);
+      this.give(nodes, ...kinds.map((kind) => this.vote(kind, view, block.id)));
+    }
+    this.deliver();
   }
 
   // How it ends
@@ -284,21 +299,23 @@ export class Stage {
   private cast(from: number, message: Signed): void {
     this.said[from] += 1;
     const { body } = message;
-    if (body.type === 'SYNC_REQ' && body.to === D) this.asked.set(from, (body as SyncRequest).asked_ms);
+    if (body.type === 'SYNC_REQ' && body.to === D) this.asked.set(from, body as SyncRequest);
     const only = addresseeOf(message);
     for (const to of HONEST)
       if (to !== from && to === (only ?? to) && !this.lost(message, to, from)) this.wires.push({ to, message });
   }
 
-  private serve(node: number, { to, epoch, height, asked_ms }: NonNullable<Outcome['serve']>): void {
+  private serve(node: number, question: Question): void {
     const { gate, ledger, state } = this.players[node];
-    const page = ledger.blocks.slice(height);
-    const certified = page.slice(0, page.findLastIndex(({ certificate }) => certificate !== null) + 1);
-    const opened = certified.map(({ message }) => gate.reopen(message) as Signed<Block>);
-    const blocks = ofOneEpoch(opened).map((block, i) => ({ block, votes: openVotes(page[i].certificate, gate) }));
-    const body = { type: 'SYNC_RES', to, height, asked_ms, blocks, pending: this.core.pendingOf(state) } as const;
-    if (blocks.length + body.pending.length === 0) return;
-    this.cast(node, this.sign({ epoch, round: state.deciding, view: 0, sender: node, body }));
+    const above = (height: number, maxBytes: number): SyncResponse['blocks'] =>
+      ledger.blocksAbove(height, maxBytes).map(({ message, certificate }) => ({
+        block: gate.reopen(message) as Signed<Block>,
+        votes: openVotes(certificate, gate),
+      }));
+    const { epoch } = question;
+    const checkpointAbove = (height: number, of: number) => ledger.checkpointAbove(height, of);
+    const body = this.core.answer(state, question, { checkpointAbove, above }, this.room);
+    if (body !== null) this.cast(node, this.sign({ epoch, round: state.deciding, view: 0, sender: node, body }));
   }
 
   private readSite(): void {

@@ -77,13 +77,11 @@ export class Disk {
     return of(epoch) ?? of(epoch + 1) ?? null;
   }
 
-  /** The blocks that follow a height, up to so many. */
-  above(height: number, most = Number.POSITIVE_INFINITY): KeptBlock[] {
+  /** The blocks that follow a height. */
+  above(height: number): KeptBlock[] {
     const page: KeptBlock[] = [];
-    for (let block = this.blocks.get(height + 1); block !== undefined && page.length < most; ) {
+    for (let block = this.blocks.get(height + 1); block; block = this.blocks.get(height + 1 + page.length))
       page.push(block);
-      block = this.blocks.get(height + 1 + page.length);
-    }
     return page;
   }
 

@@ -198,7 +198,7 @@ function ask(play: Neighbours, height: number, offset = 0): SyncResponse | undef
     round: play.deciding,
     view: 0,
     sender: 1,
-    body: { type: 'SYNC_REQ', to: 0, height, asked_ms: play.clock.time, offset },
+    body: { type: 'SYNC_REQ', to: 0, height, asked_ms: play.clock.time, offset, tips: [] },
   });
   play.hear(0, TOPIC, toWire(request));
   return play
@@ -224,8 +224,16 @@ test('pages of catch-up: blocks with their FINAL votes; what is open only behind
   ledger.blocksAbove = blocksAbove;
 });
 
-test('a node with an empty ledger catches up page by page', () => {
+test.each([
+  ['each with its votes', false],
+  ['final with the last of them, as after rounds in which nothing was', true],
+])('a node with an empty ledger catches up page by page: blocks %s', (_how, together) => {
   const play = new Neighbours().rounds(4);
+  for (const { ledger } of play.players)
+    if (together)
+      ledger.blocks = ledger.blocks.map((block, i, { length }) =>
+        i < length - 1 ? { ...block, certificate: null } : block,
+      );
   const page = MemoryLedger.prototype.blocksAbove;
   for (const { ledger } of play.players) ledger.blocksAbove = (height) => page.call(ledger, height, 2000);
   play.restart(3, new MemoryLedger());

@@ -120,7 +120,7 @@ const dawn = sign(
 const notarize = sign(0, { type: 'VOTE', kind: 'notarize', to: 21_000, block: seal.id }, { view: 21_000 });
 const final = sign(1, { type: 'VOTE', kind: 'final', to: 21_000, block: seal.id }, { view: 21_000 });
 const skip = sign(2, { type: 'VOTE', kind: 'skip', to: 21_003, block: '' }, { view: 21_001 });
-const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000, offset: 0 });
+const request = sign(0, { type: 'SYNC_REQ', to: 2, height: 41, asked_ms: 300_124_000, offset: 0, tips: [] });
 const page = sign(2, {
   type: 'SYNC_RES',
   to: 0,

@@ -24,12 +24,10 @@ function omitted(state: ProtocolState, block: Signed<Block>, parent: BlockNode):
   const inside = new Set(block.body.carried.map((message) => message.id));
   const { orders, site, meters, change } = sealable(state.pool, parent.state, block.round, state.hash);
   const counts = new Map<string, number>();
-  for (const { body, sender } of block.body.carried)
-    counts.set(`${body.type} ${sender}`, (counts.get(`${body.type} ${sender}`) ?? 0) + 1);
-  const sealed = (type: string, sender: number): number => counts.get(`${type} ${sender}`) ?? 0;
-  const room = (sender: number): boolean =>
-    sealed('ORDER', sender) + parent.state.pending.filter(({ order }) => order.sender === sender).length <
-    ORDERS_PER_NODE;
+  for (const { body, sender } of [...block.body.carried, ...parent.state.pending.map(({ order }) => order)])
+    counts.set(`${body.type}/${sender}`, (counts.get(`${body.type}/${sender}`) ?? 0) + 1);
+  const sealed = (type: string, sender: number): number => counts.get(`${type}/${sender}`) ?? 0;
+  const room = (sender: number): boolean => sealed('ORDER', sender) < ORDERS_PER_NODE;
   const due = [
     ...orders.filter(({ sender }) => room(sender)),
     ...meters.filter(({ sender }) => sealed('METER', sender) === 0),

@@ -19,19 +19,18 @@ import {
 import { changesOf, everyone, refuseProof, setsOf } from '../membership.ts';
 import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
-import type { Registry } from '../registry.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState, registryOf } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
+import { electorateOf, isVoter, registryAt } from './electorate.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import {
   addVote,
   backed,
   certificate,
-  type Electorate,
   mayCertify,
   pruneVotes,
   rivalsOf,
@@ -43,24 +42,6 @@ import {
 export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: string): void {
   out.notes.push({ code, round: state.deciding, text });
 }
-
-/** The members of an epoch, as far as this node knows them: those of the last final block, or those to come after it. */
-function registryAt({ finalNode }: ProtocolState, epoch: number): Registry {
-  const { registry, handover } = finalNode.state;
-  return handover?.registry.epoch === epoch ? handover.registry : registry;
-}
-
-/** Whose votes count for a block: the sets of the chain under it. Of one that is not here the door knows the epoch. */
-export const electorateOf = (state: ProtocolState): Electorate => ({
-  least: Math.min(...setsOf(state.finalNode.state).map(({ q }) => q)),
-  of(block, epoch) {
-    const parent = state.nodes.get(block)?.parent;
-    return parent ? setsOf(parent.state) : [registryAt(state, epoch)];
-  },
-});
-
-const isVoter = (state: ProtocolState, node: number): boolean =>
-  setsOf(state.finalNode.state).some(({ isValidator }) => isValidator[node]);
 
 /** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
 const mayVote = (state: ProtocolState): boolean =>
@@ -92,7 +73,7 @@ export const tooFar = (state: ProtocolState, view: number): boolean =>
 
 /** True when more voters than can lie are known to have voted for this very block. */
 const isBacked = (state: ProtocolState, { id }: Signed<Block>): boolean =>
-  [...backed(state.votes, registryOf(state).f + 1)].some(({ block }) => block === id);
+  !backed(state.votes, registryOf(state).f + 1, { has: (block) => block !== id }).next().done;
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -531,9 +512,8 @@ function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
  * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
  */
 function holdersOfMissing(state: ProtocolState): readonly number[] | null {
-  for (const { block, voters } of backed(state.votes, registryOf(state).f + 1))
-    if (!state.nodes.has(block)) return voters;
-  return null;
+  const [missing] = backed(state.votes, registryOf(state).f + 1, state.nodes);
+  return missing?.voters ?? null;
 }
 
 function waitToHeal(state: ProtocolState): void {
@@ -543,7 +523,10 @@ function waitToHeal(state: ProtocolState): void {
   state.healAt_ms = state.now_ms + state.healWait_ms;
 }
 
-/** Repeats what others may have missed, and asks for what this node has: votes are idempotent. */
+/**
+ * Repeats what others may have missed, and asks for what this node has: votes are idempotent. A proposal is repeated by its
+ * leader alone; who hears the votes of f + 1 for it asks one of them.
+ */
 function heal(state: ProtocolState, out: Outcome): void {
   waitToHeal(state);
   const { notarize, final, skip: skips } = state.votes;
@@ -554,10 +537,8 @@ function heal(state: ProtocolState, out: Outcome): void {
     }
   }
   out.relay.push(...(skips.get(state.self) ?? []));
-  for (const node of state.nodes.values()) {
-    if (node.block && node.view >= state.view - 1 && state.own.notarized.get(node.view) === node.block.id)
-      out.relay.push(node.block);
-  }
+  for (const { block, view } of state.nodes.values())
+    if (block?.sender === state.self && view >= state.view - 1) out.relay.push(block);
   requestSync(state, out);
 }
 

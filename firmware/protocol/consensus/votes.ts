@@ -128,14 +128,23 @@ function holds(votes: readonly Signed<Vote>[], electorate: Electorate): boolean 
   return isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
 
-/** The blocks for which so many voters have said NOTARIZE, or FINAL, with those voters. */
-export function* backed(book: VoteBook, least: number): Generator<{ block: string; voters: readonly number[] }> {
+/** The blocks, but for those that are known, for which so many voters have said NOTARIZE, or FINAL, with those voters. */
+export function* backed(
+  book: VoteBook,
+  least: number,
+  known: { has(block: string): boolean },
+): Generator<{ block: string; voters: readonly number[] }> {
   for (const kind of ['notarize', 'final'] as const)
     for (const view of viewsOf(book, kind)) {
-      const heard = [...(book[kind].get(view)?.values() ?? []), ...(book.certified[kind].get(view) ?? [])];
-      if (heard.length < least) continue;
       const byBlock = new Map<string, Set<number>>();
-      for (const { sender, body } of heard) byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
+      const count = ({ sender, body }: Signed<Vote>): void => {
+        if (known.has(body.block)) return;
+        const voters = byBlock.get(body.block);
+        if (voters === undefined) byBlock.set(body.block, new Set([sender]));
+        else voters.add(sender);
+      };
+      book[kind].get(view)?.forEach(count);
+      book.certified[kind].get(view)?.forEach(count);
       for (const [block, voters] of byBlock) if (voters.size >= least) yield { block, voters: [...voters] };
     }
 }
@@ -186,10 +195,10 @@ export function pruneVotes(book: VoteBook, view: number): void {
   }
 }
 
-/** Everything in the book, for a peer that catches up: what a certificate needs first, each kind by view. */
+/** Everything in the book, for a peer that catches up: what a certificate needs first, of each kind the latest first. */
 export function allVotes(book: VoteBook): Signed<Vote>[] {
   const whole = [...book.certified.notarize.values(), ...book.certified.final.values()].flat();
   const single = [...book.notarize.values(), ...book.final.values()].flatMap((voters) => [...voters.values()]);
-  const byView = (votes: readonly Signed<Vote>[]): Signed<Vote>[] => [...votes].sort((a, b) => a.view - b.view);
-  return [...new Set([...byView(whole), ...byView([...book.skip.values()].flat()), ...byView(single)])];
+  const latest = (votes: readonly Signed<Vote>[]): Signed<Vote>[] => [...votes].sort((a, b) => b.body.to - a.body.to);
+  return [...new Set([...latest(whole), ...latest([...book.skip.values()].flat()), ...latest(single)])];
 }

@@ -1,0 +1,23 @@
+/** electorate: whose votes count, by the chain that a block is on. Between two epochs that is not the same for all blocks. */
+import { setsOf } from '../membership.ts';
+import type { Registry } from '../registry.ts';
+import type { ProtocolState } from '../state.ts';
+import type { Electorate } from './votes.ts';
+
+/** The members of an epoch, as far as this node knows them: those of the last final block, or those to come after it. */
+export function registryAt({ finalNode }: ProtocolState, epoch: number): Registry {
+  const { registry, handover } = finalNode.state;
+  return handover?.registry.epoch === epoch ? handover.registry : registry;
+}
+
+/** Whose votes count for a block: the sets of the chain under it. Of one that is not here the door knows the epoch. */
+export const electorateOf = (state: ProtocolState): Electorate => ({
+  least: Math.min(...setsOf(state.finalNode.state).map(({ q }) => q)),
+  of(block, epoch) {
+    const parent = state.nodes.get(block)?.parent;
+    return parent ? setsOf(parent.state) : [registryAt(state, epoch)];
+  },
+});
+
+export const isVoter = (state: ProtocolState, node: number): boolean =>
+  setsOf(state.finalNode.state).some(({ isValidator }) => isValidator[node]);
