@@ -191,6 +191,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     .map(({ entry }) => entry);
 
   const { buy_W, sell_W } = rounds[rounds.length - 1]; // the record of this round
+  const history = withPresent(rounds, round, site);
   const instance = poseInstance({
     round,
     roundTime_s: neighbourhood.roundTime_s,
@@ -202,12 +203,12 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     limits: {
       capacity_W: neighbourhood.capacity_W,
       exportLimit_W: neighbourhood.exportLimit_W,
-      margin_W: neighbourhood.margin_W,
+      margin_W: neighbourhood.margin_W + doubt_W(chain, history, round),
       safeShares_W: neighbourhood.nodes.map((node) => node.safeShare_W),
       lostParts: registry.f + 1,
       connectors: neighbourhood.nodes.map((node) => node.connector ?? { charge_W: 0, discharge_W: 0 }),
     },
-    history: withPresent(rounds, round, site),
+    history,
     arrived: { buy_W, sell_W },
     pending: ranked.map(({ order, age, remaining_W }) => ({
       id: order.id,
@@ -300,6 +301,17 @@ function withPresent(rounds: readonly ChainRound[], round: number, site: Signed<
         ? { ...record, theta_W: site.body.power_W, load_W: site.body.power_W - record.scheduled_W }
         : record,
     );
+}
+
+/**
+ * How far the present load may lie from what the head meter shows less the schedule: a vehicle that left makes the households look
+ * smaller than they are by what it should have drawn, one that does not feed in larger. No more than all that was scheduled, and
+ * no more than from the last load that was metered.
+ */
+function doubt_W(chain: ChainState, history: readonly ChainRound[], round: number): number {
+  const scheduled_W = sum(chain.allocations.filter((a) => a.round === round - 1).map((a) => Math.abs(a.allocated_W)));
+  const [metered, present] = history.flatMap(({ load_W }) => load_W ?? []).slice(-2);
+  return present === undefined ? scheduled_W : Math.min(scheduled_W, Math.abs(present - metered));
 }
 
 function directionsOf(chain: ChainState, round: number): Direction[] {

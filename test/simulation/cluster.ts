@@ -439,9 +439,22 @@ export class Cluster {
     const told = this.nodes.map(({ alive, plans }) =>
       alive ? (plans.find((plan) => plan.round === round) ?? 'fallback') : 'dead',
     );
-    const flow = this.world.flow(this.now_ms, told, (node) => this.faults.ailment?.(node, this.now_ms) ?? null);
+    const absent = this.absent(told);
+    const flow = this.world.flow(this.now_ms, told, (node) =>
+      absent.has(node) ? 'stuck-open' : (this.faults.ailment?.(node, this.now_ms) ?? null),
+    );
     this.site_W = flow.site_W;
     this.options.watch?.flow?.(round, flow);
+  }
+
+  /** The f + 1 largest that do nothing, where nobody else is missing: so many may be. */
+  private absent(told: readonly (Plan | 'fallback' | 'dead')[]): ReadonlySet<number> {
+    const { noShow = null } = this.faults;
+    const plans = told.filter((plan) => typeof plan === 'object');
+    if (noShow === null || plans.length < told.length) return new Set();
+    const wanted = plans.flatMap(({ direction, power }, node) => (direction === noShow ? [{ node, power }] : []));
+    const largest = wanted.sort((a, b) => b.power - a.power).slice(0, this.registry.f + 1);
+    return new Set(largest.map(({ node }) => node));
   }
 
   private metersReport(): void {

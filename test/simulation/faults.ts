@@ -33,6 +33,7 @@ export const FAULTS = [
   'head-frozen', // it repeats its last reading
   'stuck-relay', // some contacts do not open, some do not close
   'unplugged', // vehicles leave in mid-round
+  'no-show', // the f + 1 that should feed in the most do not, or those that should draw the most
   'silent', // f nodes say nothing
   'byzantine', // f nodes lie
 ] as const;
@@ -67,6 +68,8 @@ export interface Trouble extends Weather {
   skew_ms(node: number, now_ms: number): number;
   /** What is wrong with a node's contacts or vehicle at this moment. */
   ailment?(node: number, now_ms: number): Ailment | null;
+  /** What the f + 1 largest of which do not do although they were told to, and all else is well with everybody. */
+  readonly noShow?: 'charge' | 'discharge' | null;
   /** What is wrong with the head meter in this round. */
   readonly head?: HeadTrouble | null;
 }
@@ -199,6 +202,11 @@ export class Faults implements Trouble {
     const gone = each<Ailment | null>('unplugged', () => 'unplugged', null);
     this.ailments = stuck.map((ailment, node) => gone[node] ?? ailment);
     this.ails_ms = within();
+  }
+
+  get noShow(): 'charge' | 'discharge' | null {
+    if (!this.active.has('no-show')) return null;
+    return this.side[this.victim] === 1 ? 'charge' : 'discharge'; // by chance
   }
 
   ailment(node: number, now_ms: number): Ailment | null {

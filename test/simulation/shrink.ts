@@ -34,7 +34,10 @@ export function shrink(options: RunOptions, found: Report, patience_ms = 60_000)
   for (const fault of options.faults ?? [])
     attempt({ faults: (best.options.faults ?? []).filter((each) => each !== fault) });
   if (best.options.faults?.includes('byzantine'))
-    for (const lie of LIES) attempt({ lies: (best.options.lies ?? LIES).filter((each) => each !== lie) });
+    for (const lie of LIES) {
+      const lies = (best.options.lies ?? LIES).filter((each) => each !== lie);
+      if (lies.length > 0) attempt({ lies });
+    }
   for (const nodes of [4, 7, 10]) if (nodes < best.options.nodes && attempt({ nodes })) break;
   while (best.report.rounds > 1 && attempt({ rounds: best.report.rounds - 1 }));
 
