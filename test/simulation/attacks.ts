@@ -51,8 +51,8 @@ const ANY_PAGE = {
 };
 const MISSING_FROM = (voters: string): Patch => ({
   file: 'consensus/simplex.ts',
-  find: 'of backed(votes, registry.f + 1)) if (!nodes.has(block)) return voters;',
-  replace: `of backed(votes, ${voters})) if (!nodes.has(block)) return voters;`,
+  find: '{ block, voters } of backed(state.votes, registryOf(state).f + 1))',
+  replace: `{ block, voters } of backed(state.votes, ${voters}))`,
 });
 
 /**
@@ -324,8 +324,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: "'final', view, view, node.block, certificateOf([node.block, ...(votes ?? [])])",
-            replace: "'final', view, view, node.block",
+            find: 'certificateOf([node.block, ...(votes ?? [])]),',
+            replace: 'null,',
           },
         ],
         comesTo: 'halts',
@@ -462,7 +462,7 @@ export const ATTACKS: readonly Attack[] = [
             file: 'consensus/simplex.ts',
             find: 'const holders = holdersOfMissing(state);',
             replace:
-              'const holders = state.orphans.length > 0 ? [...state.registry.publicKeys.keys()] : holdersOfMissing(state);',
+              'const holders = state.orphans.length > 0 ? [...registryOf(state).publicKeys.keys()] : holdersOfMissing(state);',
           },
         ],
         comesTo: 'talks without end',
@@ -475,7 +475,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'whatever f voters want is missing',
-        patches: [MISSING_FROM('registry.f')],
+        patches: [MISSING_FROM('registryOf(state).f')],
         comesTo: 'talks without end',
       },
     ],
@@ -486,7 +486,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'only what a quorum wants is missing',
-        patches: [MISSING_FROM('registry.q')],
+        patches: [MISSING_FROM('registryOf(state).q')],
         comesTo: 'comes too late',
       },
     ],
