@@ -37,7 +37,7 @@ const isNotarize = ({ body }: Signed): boolean => body.type === 'VOTE' && body.k
 const ENTERED_AS_READ = {
   file: 'step.ts',
   find: 'adopted.push(state.nodes.get(block.id) ?? node);',
-  replace: 'node.notarized = true; state.nodes.set(block.id, node); adopted.push(node);',
+  replace: 'node.notarized = state.news = true; state.nodes.set(block.id, node); adopted.push(node);',
 };
 const ANY_AUTHOR = {
   file: 'step.ts',
@@ -201,7 +201,7 @@ function lured(core: Core, strikes: boolean, backing: boolean): End {
   const lure = stage.lure();
   const votes = (['notarize', 'final'] as const).map((kind) => stage.vote(kind, lure.view, lure.id));
   if (strikes) stage.give(A, ...(backing ? votes : [lure]));
-  stage.until(111);
+  stage.until(81);
   return stage.said[A] - before > 10 ? 'talks without end' : stage.verdict();
 }
 
@@ -234,11 +234,14 @@ function askAgain(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
   stage.until(1);
   if (!strikes) return stage.verdict();
-  const before = stage.said[B];
-  stage.lost = ({ body }) => body.type === 'SYNC_RES';
+  let pages = 0;
+  stage.lost = ({ body, sender }) => {
+    if (body.type === 'SYNC_RES' && sender === B) pages += 1;
+    return body.type === 'SYNC_RES';
+  };
   stage.restart(A);
-  stage.until(80);
-  return stage.said[B] - before > 1 ? stage.verdict() : 'is not heard';
+  stage.until(110);
+  return pages > 1 ? stage.verdict() : 'is not heard';
 }
 
 /** Which nodes ever lead a SEAL. The strike: a neighbourhood whose size has a factor in common with the step of a simple rotation. */
