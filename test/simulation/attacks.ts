@@ -39,7 +39,7 @@ const isNotarize = ({ body }: Signed): boolean => body.type === 'VOTE' && body.k
 const ENTERED_AS_READ = {
   file: 'step.ts',
   find: 'run.push(next);',
-  replace: 'next.notarized = true; state.nodes.set(block.id, next); run.push(next);',
+  replace: 'next.notarized = state.news = true; state.nodes.set(block.id, next); run.push(next);',
 };
 const ANY_AUTHOR = {
   file: 'consensus/catch-up.ts',
@@ -53,8 +53,8 @@ const ANY_PAGE = {
 };
 const MISSING_FROM = (voters: string): Patch => ({
   file: 'consensus/simplex.ts',
-  find: 'backed(votes, registry.f + 1, nodes)',
-  replace: `backed(votes, ${voters}, nodes)`,
+  find: 'backed(state.votes, registryOf(state).f + 1, state.nodes)',
+  replace: `backed(state.votes, ${voters}, state.nodes)`,
 });
 
 /**
@@ -203,7 +203,7 @@ function lured(core: Core, strikes: boolean, backing: boolean): End {
   const lure = stage.lure();
   const votes = (['notarize', 'final'] as const).map((kind) => stage.vote(kind, lure.view, lure.id));
   if (strikes) stage.give(A, ...(backing ? votes : [lure]));
-  stage.until(111);
+  stage.until(81);
   return stage.said[A] - before > 10 ? 'talks without end' : stage.verdict();
 }
 
@@ -288,11 +288,14 @@ function askAgain(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
   stage.until(1);
   if (!strikes) return stage.verdict();
-  const before = stage.said[B];
-  stage.lost = ({ body }) => body.type === 'SYNC_RES';
+  let pages = 0;
+  stage.lost = ({ body, sender }) => {
+    if (body.type === 'SYNC_RES' && sender === B) pages += 1;
+    return body.type === 'SYNC_RES';
+  };
   stage.restart(A);
-  stage.until(80);
-  return stage.said[B] - before > 1 ? stage.verdict() : 'is not heard';
+  stage.until(110);
+  return pages > 1 ? stage.verdict() : 'is not heard';
 }
 
 /** Which nodes ever lead a SEAL. The strike: a neighbourhood whose size has a factor in common with the step of a simple rotation. */
@@ -378,8 +381,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: "'final', view, view, node.block, certificateOf([node.block, ...(votes ?? [])])",
-            replace: "'final', view, view, node.block",
+            find: 'certificateOf([node.block, ...(votes ?? [])]),',
+            replace: 'null,',
           },
         ],
         comesTo: 'halts',
@@ -516,7 +519,7 @@ export const ATTACKS: readonly Attack[] = [
             file: 'consensus/simplex.ts',
             find: 'const holders = holdersOfMissing(state);',
             replace:
-              'const holders = state.orphans.length > 0 ? [...state.registry.publicKeys.keys()] : holdersOfMissing(state);',
+              'const holders = state.orphans.length > 0 ? [...registryOf(state).publicKeys.keys()] : holdersOfMissing(state);',
           },
         ],
         comesTo: 'talks without end',
@@ -529,7 +532,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'whatever f voters want is missing',
-        patches: [MISSING_FROM('registry.f')],
+        patches: [MISSING_FROM('registryOf(state).f')],
         comesTo: 'talks without end',
       },
     ],
@@ -540,7 +543,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'only what a quorum wants is missing',
-        patches: [MISSING_FROM('registry.q')],
+        patches: [MISSING_FROM('registryOf(state).q')],
         comesTo: 'comes too late',
       },
     ],

@@ -103,12 +103,12 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'step.ts',
-        find: 'if (vote.to > state.finalNode.view) markOwnVote(state, from, vote);',
-        replace: 'void [from, vote, markOwnVote];',
+        find: 'if (vote.body.to > state.finalNode.view) markOwnVote(state, vote);',
+        replace: 'void [vote, markOwnVote];',
       },
       {
         file: 'consensus/simplex.ts',
-        find: 'if (vote.sender === state.self) markOwnVote(state, vote.view, vote.body);',
+        find: 'if (vote.sender === state.self) markOwnVote(state, vote);',
         replace: '',
       },
     ],
@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'consensus/simplex.ts',
-        find: 'const finals = [...state.own.final].filter((view) => view >= start && view <= to).sort((a, b) => a - b);',
+        find: 'const finals = [...state.own.final].filter((view) => view >= first && view <= to).sort((a, b) => a - b);',
         replace: 'const finals: number[] = [];',
       },
     ],
@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
         find: 'if (state.own.notarized.has(view) || ownSkipped(state, view)) return;\n',
         replace: `const rival = [...state.nodes.values()].findLast((other) => other.view === view)?.block;
   if (rival && state.own.notarized.has(view) && state.own.notarized.get(view) !== rival.id)
-    emitVote(state, out, 'notarize', view, view, rival);
+    emitVote(state, out, 'notarize', rival.epoch, view, view, rival);
   if (state.own.notarized.has(view) || ownSkipped(state, view)) return;\n`,
       },
     ],
