@@ -31,16 +31,16 @@ export interface DayResult {
 
 export interface RunOptions {
   readonly rule: Rule;
-  /** H; a quarter of a day, at most 48 rounds, unless stated. */
+  /** H; half a day, at most 48 rounds, unless stated. */
   readonly lookAhead_rounds?: number;
   readonly onRound?: (round: number) => void;
   /** In place of the default solver. */
   readonly solver?: (instance: Instance, rule: Rule) => PlanAhead;
 }
 
-/** H of the specification: a quarter of a day, at most 48 rounds. */
+/** Half a day, at most 48 rounds: more than that a site with many vehicles does not gain from (solver/README.md). */
 export function defaultLookAhead(roundTime_s: number): number {
-  return Math.max(1, Math.min(48, Math.floor(21_600 / roundTime_s)));
+  return Math.max(1, Math.min(48, Math.floor(43_200 / roundTime_s)));
 }
 
 /** Throws Error when the solver's plan is refused: that is a bug, not a property of the day. */

@@ -151,7 +151,7 @@ function runNow(instance: Instance, items: readonly Item[], target_W: number, ch
         .filter(({ index }) => instance.pending[index]!.remainingWait_rounds === 0)
         .map(({ index, power_W }) => ({ index, power_W: granted.get(index) ?? power_W }))
         .filter(({ power_W }) => power_W > 0);
-      if (granted.size > 0) return base;
+      if (granted.size > 0) return serveMore(instance, base, free, granted);
     }
   }
   const taken = new Set(base.map(({ index }) => index));
@@ -189,6 +189,43 @@ function helpForced(instance: Instance, base: readonly Running[], free: readonly
     return running(high);
   }
   return null;
+}
+
+/**
+ * Where forced orders cannot all run, whatever helps: all voluntary orders of the other side run, and make room for
+ * as many of those that were to be held back as fit, the most often curtailed first. Else a reserve would be kept
+ * for later while orders that are due go without.
+ */
+function serveMore(
+  instance: Instance,
+  base: readonly Running[],
+  free: readonly Item[],
+  granted: ReadonlyMap<number, number>,
+): Running[] {
+  const { pending } = instance;
+  const held = [...granted.keys()].sort((a, b) => pending[b]!.curtailed_rounds - pending[a]!.curtailed_rounds || a - b);
+  const full = (index: number): Running => ({ index, power_W: pending[index]!.power_W });
+  const broken = breach(instance, [...base.filter(({ index }) => !granted.has(index)), ...held.map(full)]);
+  if (broken === 'connector') return [...base];
+  const sign = broken === 'capacity' ? -1 : 1;
+  const helpers = withoutConflicts(
+    instance,
+    base,
+    free.filter(({ effect_W }) => Math.sign(effect_W) === sign),
+  ).map(({ index }) => full(index));
+  const running = (count: number): Running[] => {
+    const served = new Set(held.slice(0, count));
+    return [...base.filter(({ index }) => !served.has(index)), ...held.slice(0, count).map(full), ...helpers];
+  };
+  if (breach(instance, running(0)) !== null) return [...base];
+  let low = 0;
+  let high = held.length;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (breach(instance, running(middle)) === null) low = middle;
+    else high = middle - 1;
+  }
+  return running(low);
 }
 
 /** At most one voluntary order a connector, none where a forced one runs; the nearest cap first. */

@@ -17,9 +17,8 @@ import { runDay } from '../../firmware/simulate/run-day.ts';
 import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
 import { assign } from '../../firmware/solver/assign.ts';
 import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
-import { seeded } from '../unit/random-instance.ts';
+import { asHistory, type Day, daysOf, drawnDay } from './drawn-day.ts';
 
-type Day = Scenario['history'][number];
 /** One draw of a slot, kW at the site. */
 interface Arrivals {
   readonly buy: number;
@@ -139,38 +138,6 @@ function dynamicProgram(days: readonly Day[], efficiency_ppm: number): (instance
   };
 }
 
-/** The power of a day's orders by slot, as a day of history. */
-function asHistory({ load_w, rounds, orders }: Scenario): Day {
-  const day = { load_w, buy_w: new Array<number>(rounds).fill(0), sell_w: new Array<number>(rounds).fill(0) };
-  for (const { round, side, power_w } of orders) day[side === 'buy' ? 'buy_w' : 'sell_w'][round]! += power_w;
-  return day;
-}
-
-/** A day with every slot drawn from `days`; its sums are cut into orders of sizes found in `like`. */
-function drawnDay(days: readonly Day[], like: Scenario, seed: number): Scenario {
-  const random = seeded(seed);
-  const one = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
-  const draw = (): Day => {
-    const day = { load_w: one(days).load_w, buy_w: [] as number[], sell_w: [] as number[] };
-    for (let t = 0; t < like.rounds; t++) {
-      const source = one(days);
-      day.buy_w.push(source.buy_w[t]!);
-      day.sell_w.push(source.sell_w[t]!);
-    }
-    return day;
-  };
-  const today = draw();
-  const orders: Scenario['orders'] = [];
-  for (const [key, side] of [
-    ['buy_w', 'buy'],
-    ['sell_w', 'sell'],
-  ] as const)
-    for (const [round, sum_W] of today[key].entries())
-      for (let left = sum_W; left > 0; left -= orders.at(-1)!.power_w)
-        orders.push({ id: `${orders.length}`, round, side, power_w: Math.min(left, one(like.orders).power_w) });
-  return { ...like, load_w: today.load_w, history: Array.from({ length: 7 }, draw), orders };
-}
-
 type Solver = (instance: Instance) => PlanAhead;
 
 function reduction(scenario: Scenario, solver?: Solver): number {
@@ -196,7 +163,7 @@ if (first === undefined || scenarios.some(({ rounds }) => rounds !== 48)) {
   console.error('Give half-hour scenario files of one kind, such as paper-*.json');
   process.exit(2);
 }
-const all = scenarios.flatMap((scenario) => [asHistory(scenario), ...scenario.history]);
+const all = daysOf(scenarios);
 const known = dynamicProgram(all, first.discharging_efficiency_ppm);
 const drawn = Array.from({ length: Number(values.days) }, (_, seed) => drawnDay(all, first, seed + 1));
 const limit = drawn.map((day) => reduction(day, known));

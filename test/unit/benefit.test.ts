@@ -214,7 +214,7 @@ describe('the reserve', () => {
     expect(clearances({ ...problem, pending: closed })).not.toEqual([null, null]);
   });
 
-  it('keeps clear by the surprises of two rounds, added up as squares', () => {
+  it('keeps clear by the surprises of three rounds, added up as squares', () => {
     const flat = (value: number): number[] => new Array<number>(5).fill(value);
     const quiet = { load_W: flat(100_000), buyForecast_W: flat(0), sellForecast_W: flat(0), surprise: flat(10_000) };
     // Nothing pending: the tube has no width, so what a round keeps clear is all there is.
@@ -222,8 +222,8 @@ describe('the reserve', () => {
       undefined,
       10_000,
       14_142,
-      14_142,
-      14_142,
+      17_320,
+      17_320,
     ]);
   });
 });

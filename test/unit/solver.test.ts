@@ -111,6 +111,37 @@ describe('connectors', () => {
   });
 });
 
+describe('more that must run than the capacity allows', () => {
+  // 100 kW: of three buys of 60 kW that must run one fits alone, two beside the sell, three not at all.
+  const base = randomInstance(5, { orders: 4, rounds: 6, window: 48 });
+  const instance: Instance = {
+    ...base,
+    load_W: base.load_W.map(() => 0),
+    pending: base.pending.map((order, i) => ({
+      ...order,
+      side: i < 3 ? 'buy' : 'sell',
+      power_W: 60_000,
+      remainingWait_rounds: i < 3 ? 0 : 2,
+      curtailed_rounds: i === 2 ? 1 : 0,
+    })),
+    limits: { ...base.limits, capacity_W: 100_000 },
+  };
+  const running = (plan: PlanAhead) => bindingRound(instance, plan).map(({ index }) => index);
+
+  it('a sell that could wait makes room; who was held back before comes first', () => {
+    const plan = solve(instance);
+    expect(refusal(instance, plan)).toBeNull();
+    expect(running(plan)).toEqual([0, 2, 3]);
+  });
+
+  it('the test notices a solver that keeps the sell for later: the rules allow it', () => {
+    const { shares } = solve(instance);
+    const hoarding: PlanAhead = { orders: [1, 1, 0, 1], shares };
+    expect(refusal(instance, hoarding)).toBeNull();
+    expect(running(hoarding)).toEqual([2]);
+  });
+});
+
 describe('relays', () => {
   it('of two orders alike, the one whose contact is closed already', () => {
     const base = randomInstance(5, { orders: 2, rounds: 1, window: 48 });

@@ -5,7 +5,7 @@
  *  - in every round, a part KAPPA of the surprise that is usual there (a mean square), times the square of how far it
  *    stands from the middle of the tube: 0 in the middle, 1 at a wall. Where few orders wait this is what counts;
  *  - in every later round, for what it lacks of keeping clear of both walls by the usual surprise of the orders of
- *    two rounds, squared. Where many orders wait, the middle is far away and this is what counts.
+ *    three rounds, squared. Where many orders wait, the middle is far away and this is what counts.
  *
  * It is part of the benefit, not of a solver: else a plan that takes no care would win against one that does.
  * The figures were measured (solver/README.md).
@@ -23,12 +23,14 @@ export const MAX_PRICE_ppt = 1000;
 export const MIN_HALF_WIDTH_W = 5000;
 
 /** Surprises of so many rounds to keep clear of the walls, and the price of a squared watt too near, parts of a thousand. */
-export const WALL_ROUNDS = 2;
+export const WALL_ROUNDS = 3;
 export const WALL_PRICE_ppt = 100;
 
 /** Usual surprises to keep free under the capacity, and the price of a squared watt beyond, parts of a thousand. */
 export const CARE_tenths = 15;
 export const CARE_PRICE_ppt = 500;
+/** Rounds ahead for which that room is kept; what happens later can still be answered. */
+export const CARE_ROUNDS = 8;
 
 const usual_W = (meanSquare: number): number => Number(integerSqrt(BigInt(meanSquare) * BigInt(SURPRISE_UNIT_W) ** 2n));
 
@@ -76,12 +78,13 @@ export function clearances(instance: Instance): (Clearance | null)[] {
 
 /**
  * The power that a later round should keep to, so that CARE usual surprises stay free under the capacity: what is
- * forced then cannot be helped. By k; null for the round that binds, where the capacity itself is the rule.
+ * forced then cannot be helped. By k; null for the round that binds, where the capacity itself is the rule, and beyond
+ * CARE_ROUNDS.
  */
 export function carefulPower_W(instance: Instance): (number | null)[] {
   const { capacity_W, margin_W } = instance.limits;
   return instance.surprise.map((square, k) => {
-    if (k === 0) return null;
+    if (k === 0 || k > CARE_ROUNDS) return null;
     return Math.max(capacity_W - margin_W - floorDiv(usual_W(square) * CARE_tenths, 10), instance.load_W[k]!);
   });
 }

@@ -1,0 +1,198 @@
+/**
+ * node firmware/launch.cjs test/experiment/sampled-limit.ts FILE... [--days 6] [--futures 80]: what a causal rule can
+ * reach on five-minute days that is given the distribution. There a charging session orders again every round, so
+ * rounds depend on each other and causal-limit.ts does not apply. A session is taken to start at a rate by the hour, with
+ * the power of a session of the file, and to go on to the next round with one probability.
+ *
+ * The rule knows that model and which sessions run. Each round it draws futures and takes the net power whose mean cost
+ * over them is least, when each future is played as well as can be from the next round on (a two-stage stochastic
+ * program; the same futures for every power tried). It runs beside the shipped rule on days drawn from the model, and on
+ * the files' own days, where the model has seen the very day.
+ */
+import { parseArgs } from 'node:util';
+import type { Instance, PlanAhead, Side } from '../../firmware/protocol/benefit/instance.ts';
+import { tube } from '../../firmware/protocol/benefit/tube.ts';
+import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
+import { runDay } from '../../firmware/simulate/run-day.ts';
+import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
+import { assign } from '../../firmware/solver/assign.ts';
+import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
+import { pathProgram } from '../../firmware/solver/path.ts';
+import { minimise, type QuadraticProgram } from '../../firmware/solver/quadratic.ts';
+import { seeded } from '../unit/random-instance.ts';
+import { asHistory } from './drawn-day.ts';
+
+const { values, positionals } = parseArgs({
+  options: { days: { type: 'string', default: '6' }, futures: { type: 'string', default: '80' } },
+  allowPositionals: true,
+});
+const FUTURES = Number(values.futures);
+/** An order waits two rounds at most, so what comes later hardly matters for what runs now. */
+const AHEAD_rounds = 6;
+const SEARCH_STEPS = 9;
+/** As path.ts scales its program. */
+const SCALE_W = 10_000;
+
+interface Session {
+  readonly side: Side;
+  readonly power_W: number;
+}
+
+interface Model {
+  /** Probability that a session orders in the next round, too. */
+  readonly stays: number;
+  /** Sessions that start, by round of the day: an hour's mean. */
+  readonly starts: readonly number[];
+  readonly kinds: readonly Session[];
+}
+
+function modelOf({ orders, rounds }: Scenario): Model {
+  const byRound = Array.from({ length: rounds }, () => [] as Session[]);
+  for (const { round, side, power_w } of orders) byRound[round]!.push({ side, power_W: power_w });
+  const kinds: Session[] = [];
+  const started = byRound.map((list, round) => {
+    const before = [...(byRound[round - 1] ?? [])];
+    const fresh = list.filter(({ side, power_W }) => {
+      const i = before.findIndex((session) => session.side === side && session.power_W === power_W);
+      if (i >= 0) before.splice(i, 1);
+      return i < 0;
+    });
+    kinds.push(...fresh);
+    return fresh.length;
+  });
+  const hour = rounds / 24;
+  const starts = started.map((_, round) => {
+    const near = started.slice(Math.max(0, round - hour / 2), round + hour / 2 + 1);
+    return near.reduce((sum, count) => sum + count, 0) / near.length;
+  });
+  return { stays: 1 - kinds.length / orders.length, starts, kinds };
+}
+
+/** The sessions of the next round. */
+function step(model: Model, running: readonly Session[], round: number, random: () => number): Session[] {
+  const next = running.filter(() => random() < model.stays);
+  const gap = (): number => -Math.log(1 - random());
+  for (let due = gap(); due < (model.starts[round] ?? 0); due += gap())
+    next.push(model.kinds[Math.floor(random() * model.kinds.length)]!);
+  return next;
+}
+
+const power_W = (sessions: readonly Session[], side: Side): number =>
+  sessions.reduce((sum, session) => sum + (session.side === side ? session.power_W : 0), 0);
+
+function drawnDay(model: Model, like: Scenario, seed: number): Scenario {
+  const random = seeded(seed);
+  const orders = (): Scenario['orders'] => {
+    let sessions: Session[] = [];
+    return model.starts.flatMap((_, round) => {
+      sessions = step(model, sessions, round, random);
+      return sessions.map(({ side, power_W: power_w }, i) => ({ id: `${round}-${i}`, round, side, power_w }));
+    });
+  };
+  const load = (): number[] => like.history[Math.floor(random() * like.history.length)]!.load_w;
+  const day = (): Scenario => ({ ...like, load_w: load(), orders: orders() });
+  return { ...day(), name: `${like.name}, drawn ${seed}`, history: Array.from({ length: 7 }, () => asHistory(day())) };
+}
+
+/** Least cost when the net power of the first round is `first_W`. */
+function costOf({ Q, c, u, bounds }: QuadraticProgram, first_W: number): number {
+  const fixed = ([1, -1] as const).map((sign) => ({
+    of: 'value' as const,
+    k: 0,
+    sign,
+    limit: first_W / SCALE_W,
+    price: 1e5,
+  }));
+  const N = minimise({ Q, c, u, bounds: [...bounds.filter(({ k }) => k > 0), ...fixed] });
+  let cost = 0;
+  let along = 0;
+  for (let k = 0; k < N.length; k++) {
+    cost += c[k]! * N[k]! + (Q[0][k]! * N[k]! ** 2) / 2;
+    for (const d of [1, 2] as const) cost += Q[d][k]! * N[k]! * (N[k + d] ?? 0);
+    along += u[k]! * N[k]!;
+  }
+  for (const { of, k, sign, limit, price } of bounds) {
+    if (k === 0) continue;
+    const lack = sign * (limit - (of === 'value' ? N[k]! : N[k]! - N[k - 1]!));
+    if (lack > 0) cost += (price * lack * lack) / 2;
+  }
+  return cost - (along * along) / 2;
+}
+
+/** The two-stage rule. */
+function sampled(model: Model): (instance: Instance) => PlanAhead {
+  return (instance) => {
+    const rounds = Math.min(AHEAD_rounds, instance.load_W.length);
+    const today = instance.round % instance.slotsPerDay;
+    const random = seeded(instance.round);
+    const longest = Math.min(instance.maxWait_rounds, instance.slotsPerDay - 1 - today);
+    const running = instance.pending.filter(({ remainingWait_rounds }) => remainingWait_rounds === longest);
+    const near: Instance = {
+      ...instance,
+      load_W: instance.load_W.slice(0, rounds),
+      buyForecast_W: instance.buyForecast_W.slice(0, rounds),
+      sellForecast_W: instance.sellForecast_W.slice(0, rounds),
+      surprise: new Array<number>(rounds).fill(0), // the futures stand for it
+      closes: instance.closes && rounds === instance.load_W.length,
+    };
+    const programs = Array.from({ length: FUTURES }, () => {
+      let sessions: Session[] = running;
+      const future = Array.from({ length: rounds }, (_, k) => {
+        if (k > 0) sessions = step(model, sessions, today + k, random);
+        return sessions;
+      });
+      return pathProgram({
+        ...near,
+        buyForecast_W: future.map((list) => power_W(list, 'buy')),
+        sellForecast_W: future.map((list) => power_W(list, 'sell')),
+      });
+    });
+    const cost = (first_W: number): number => programs.reduce((sum, program) => sum + costOf(program, first_W), 0);
+    const { lower_W, upper_W } = tube(near);
+    let low = lower_W[0]!;
+    let high = upper_W[0]!;
+    for (let i = 0; i < SEARCH_STEPS && high > low; i++) {
+      const third = (high - low) / 3;
+      if (cost(low + third) < cost(high - third)) high -= third;
+      else low += third;
+    }
+    const path = new Float64Array(instance.load_W.length);
+    path[0] = (low + high) / 2;
+    return assign(instance, path, chooseGreedy, chooseExact);
+  };
+}
+
+function reduction(scenario: Scenario, solver?: (instance: Instance) => PlanAhead): number {
+  const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, scenario.round_time_s));
+  return reduction_percent(
+    pf(baseTheta_W(scenario)),
+    pf(runDay(scenario, { rule: 'plan', ...(solver && { solver }) }).theta_W),
+  );
+}
+
+/** Mean and its standard error. */
+function summary(list: readonly number[]): string {
+  const mean = list.reduce((sum, value) => sum + value, 0) / list.length;
+  const squares = list.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return `${mean.toFixed(1)} ± ${Math.sqrt(squares / Math.max(1, list.length - 1) / list.length).toFixed(1)}`;
+}
+
+if (positionals.length === 0) {
+  console.error('Give five-minute scenario files, such as five-minute-1.json');
+  process.exit(2);
+}
+for (const file of positionals) {
+  const scenario = readScenario(file);
+  const model = modelOf(scenario);
+  const rule = sampled(model);
+  console.log(
+    `${scenario.name}: program ${reduction(scenario, rule).toFixed(1)}, plan ${reduction(scenario).toFixed(1)}`,
+  );
+  const days = Array.from({ length: Number(values.days) }, (_, i) => drawnDay(model, scenario, i + 1));
+  const known = days.map((day) => reduction(day, rule));
+  const ours = days.map((day) => reduction(day));
+  const difference = summary(known.map((value, i) => value - ours[i]!));
+  console.log(
+    `  ${days.length} drawn days: program ${summary(known)}, plan ${summary(ours)}, difference ${difference}`,
+  );
+}
