@@ -50,14 +50,15 @@ describe('invariants', () => {
 
 describe('twins: the honest code, twice under one key, in partitions', () => {
   test.each([
-    { nodes: 4, twins: 1, rounds: 40, seeds: 4 },
-    { nodes: 7, twins: 2, rounds: 30, seeds: 2 },
+    { nodes: 4, twins: 1, rounds: 8, seeds: 20 }, // few rounds: a twin that is proved to lie loses its vote
+    { nodes: 7, twins: 2, rounds: 8, seeds: 8 },
   ])('$twins of $nodes nodes split nothing', ({ nodes, twins, rounds, seeds }) => {
     for (let seed = 1; seed <= seeds; seed++) holds({ nodes, twins, rounds, seed });
   });
 
-  // The control: that the schedule can split what may be split, and what the evidence is for.
-  test.each([1, 9, 22])('f + 1 of 4 do, and two messages of each prove who did it (seed %d)', (seed) => {
+  // The control: that the schedule can split what may be split, if it does before a SEAL strikes the twins, and what the
+  // evidence is for.
+  test.each([55, 62, 88])('f + 1 of 4 do, and two messages of each prove who did it (seed %d)', (seed) => {
     const { violation, implicated } = simulate({ nodes: 4, twins: 2, rounds: 12, seed });
     expect(violation?.invariant).toBe('I1');
     expect(implicated).toHaveLength(2);
@@ -69,7 +70,7 @@ describe('twins: the honest code, twice under one key, in partitions', () => {
       patches: [{ file: 'evidence.ts', find: "? 'FINAL and SKIP for one view' : null", replace: '? null : null' }],
     };
     const runs = await withMutant(blind, (core) =>
-      [9, 22].map((seed) => simulate({ nodes: 4, twins: 2, rounds: 12, seed, ...(core && { core }) })),
+      [55, 62].map((seed) => simulate({ nodes: 4, twins: 2, rounds: 12, seed, ...(core && { core }) })),
     );
     expect(runs.map(({ violation }) => violation?.invariant)).toEqual(['I1', 'I1']);
     expect(runs.map(({ implicated }) => implicated)).toEqual([[], []]);
