@@ -19,6 +19,7 @@ import type { OwnerReply, OwnerRequest } from './page/owner.ts';
 import type { Override } from './page/view.ts';
 import type { Clock, Ledger } from './ports.ts';
 import { PPM } from './protocol/benefit/instance.ts';
+import { everyone } from './protocol/members.ts';
 import type { Plan } from './protocol/plan.ts';
 import { decisionStart } from './protocol/round.ts';
 import { hasOpenOrder } from './protocol/step.ts';
@@ -133,7 +134,10 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     maxCurrent: config.connector.maxCurrent,
     charge_W: rated.charge_W,
     discharge_W: config.relays.discharge === undefined ? 0 : rated.discharge_W,
-    safeShare_W: config.self.safeShare_W,
+    /** As the chain has it now: nothing for one that is yet to join, or has left, since nobody keeps it free for it. */
+    get safeShare_W() {
+      return everyone(runtime.state.finalNode.state)[config.index]?.safeShare_W ?? 0;
+    },
   };
   const efficiency: Efficiency = {
     charging_ppm: neighbourhood.chargingEfficiency_ppm,

@@ -5,6 +5,7 @@
 import type { Past } from './ports.ts';
 import { accountOf, rowsOf } from './protocol/account.ts';
 import type { ChainState } from './protocol/chain.ts';
+import { everyone } from './protocol/members.ts';
 import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
 import type { Registry } from './protocol/registry.ts';
 import type { SettlementRow } from './protocol/settlement.ts';
@@ -222,7 +223,7 @@ export function unbalanced(chronicle: Chronicle, registry: Registry): string[] {
     settled_J === registers_Wh * 3600
       ? []
       : [
-          `${registry.neighbourhood.nodes[node].name}: ${settled_J / 3600} Wh settled, ${registers_Wh} Wh by its registers`,
+          `${everyone(chronicle.state ?? { registry, handover: null })[node].name}: ${settled_J / 3600} Wh settled, ${registers_Wh} Wh by its registers`,
         ],
   );
 }

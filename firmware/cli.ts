@@ -3,7 +3,7 @@
  * do) and exit code 2, with nothing started. The parts behind `run`, `ledger` and `simulate` load only when used.
  */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { COMMAND } from './adapters/invocation.ts';
 import { BusError } from './adapters/mqtt-bus.ts';
 import { SecretFileError } from './adapters/secret-file.ts';
@@ -11,6 +11,7 @@ import { LedgerError } from './adapters/sqlite-ledger.ts';
 import { summary } from './commands/check.ts';
 import { UsageError } from './commands/errors.ts';
 import { type InitOptions, init } from './commands/init.ts';
+import type { Change, MemberData, MemberOptions } from './commands/member.ts';
 import { type Config, readConfig } from './config.ts';
 import { ScenarioError } from './simulate/scenario.ts';
 
@@ -73,6 +74,54 @@ function program(): Command {
       print(showLedger(file, { json }));
     });
 
+  const member = command(p2pebt, 'member', 'who takes part: let charge points in, out, or have them change keys');
+  command(member, 'key <FILE>', "make the registrar's key").action(async (file: string) => {
+    const { makeRegistrar } = await import('./commands/member.ts');
+    print(makeRegistrar(file));
+  });
+  const asRegistrar = (parent: Command): Command =>
+    parent
+      .requiredOption('--config <FILE>', 'the configuration of any node, for neighbourhood and broker')
+      .requiredOption('--key <FILE>', "the registrar's key");
+  const line = (text: string): void => print([text]);
+  asRegistrar(command(member, 'list', 'list the members as the chain has them')).action(
+    async (options: MemberOptions) => {
+      const { listMembers } = await import('./commands/member.ts');
+      await listMembers(options, line);
+    },
+  );
+  const watts = (text: string): number => {
+    if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write whole watts, such as 11000');
+    return Number(text);
+  };
+  const rating = (parent: Command): Command =>
+    parent
+      .addOption(new Option('--kind <KIND>', 'its connector').choices(['slow', 'fast', 'rapid']))
+      .option('--charge-w <W>', 'what it may draw, AC', watts)
+      .option('--discharge-w <W>', 'what it may feed back, 0 for none', watts)
+      .option('--safe-share-w <W>', 'what it may draw without any agreement', watts);
+  const changes: [Change, string, (parent: Command) => Command][] = [
+    [
+      'add',
+      'let a new charge point in',
+      (parent) =>
+        rating(parent)
+          .option('--public-key <HEX>', 'printed by p2pebt init at it')
+          .option('--operator <NAME>', 'who runs it, where one runs several'),
+    ],
+    ['remove', 'let a charge point go', (parent) => parent],
+    ['rotate', 'give a node a new key', (parent) => parent.option('--public-key <HEX>', 'the new one')],
+    ['rate', 'change what a charge point may draw and feed back', rating],
+  ];
+  for (const [change, text, withFlags] of changes)
+    withFlags(asRegistrar(command(member, `${change} <NAME>`, text))).action(
+      async (name: string, { chargeW, dischargeW, safeShareW, ...rest }: MemberFlags) => {
+        const { changeMembers } = await import('./commands/member.ts');
+        const data = { ...rest, charge_W: chargeW, discharge_W: dischargeW, safeShare_W: safeShareW };
+        await changeMembers(change, name, data, rest, line);
+      },
+    );
+
   command(p2pebt, 'simulate <FILE...>', 'replay scenarios of orders and loads, and compare rules')
     .addOption(
       new Option('--rule <RULE>', 'how schedules are made').choices(['plan', 'eq11', 'spread', 'once']).default('plan'),
@@ -83,6 +132,12 @@ function program(): Command {
       await simulateCommand(files, options);
     });
   return p2pebt;
+}
+
+interface MemberFlags extends MemberOptions, Omit<MemberData, 'charge_W' | 'discharge_W' | 'safeShare_W'> {
+  readonly chargeW?: number;
+  readonly dischargeW?: number;
+  readonly safeShareW?: number;
 }
 
 /** Asked for after the flags have been read: a flag that does not exist is told first, commander would tell it last. */

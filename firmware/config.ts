@@ -8,16 +8,8 @@ import { z } from 'zod';
 import { connectorModels } from '../hal/connectors/models.ts';
 import type { ModbusEndpoint } from '../hal/drivers/modbus-bus.ts';
 import { meterModels } from '../hal/meters/models.ts';
-import {
-  type Milliamps,
-  type Millis,
-  milliamps,
-  millis,
-  type UnixMillis,
-  unixMillis,
-  type WattHours,
-  wattHours,
-} from '../hal/units.ts';
+import { type Milliamps, type Millis, milliamps, millis, unixMillis, type WattHours, wattHours } from '../hal/units.ts';
+import { COMMAND } from './adapters/invocation.ts';
 import { loadKeyFile } from './adapters/key-file.ts';
 import { LOG_LEVELS, type LogLevel } from './adapters/log.ts';
 import type { BrokerAccess } from './adapters/mqtt-bus.ts';
@@ -25,9 +17,11 @@ import type { BenchTime } from './adapters/scaled-clock.ts';
 import { readSecretFile, SecretFileError } from './adapters/secret-file.ts';
 import { sha256 } from './adapters/sha256.ts';
 import { LedgerError, readLedger } from './adapters/sqlite-ledger.ts';
+import { UsageError } from './commands/errors.ts';
 import { BEGINS_WITHIN } from './head-meter.ts';
 import type { Signer } from './ports.ts';
 import type { Neighbourhood, RegisteredNode } from './protocol/genesis.ts';
+import { NODES_MOST } from './protocol/limits.ts';
 import { makeRegistry } from './protocol/registry.ts';
 import { deepFreeze, NAME, NAME_HINT, readNeighbourhood } from './settings/neighbourhood.ts';
 import { checkShape, type Hints, openSource, type Path, type Problem, type Source } from './settings/source.ts';
@@ -73,6 +67,8 @@ interface Common {
   readonly index: number;
   readonly self: RegisteredNode;
   readonly keyFile: string;
+  /** The key that replaces it, once the chain says so. */
+  readonly nextKeyFile?: string;
   readonly publicKey: Uint8Array;
   readonly ledger: string;
   readonly broker: {
@@ -214,10 +210,24 @@ const energy_kWh = custom(
   'finer than a watt-hour',
 );
 
+const rated_W = (least: number) => z.int().min(least).max(1_000_000);
 const schema = z.strictObject({
   node: custom(z.string(), (text) => NAME.test(text), 'no possible name'),
   key: path,
+  nextKey: path.optional(),
   neighbourhood: path,
+  joins: z
+    .strictObject({
+      member: z
+        .int()
+        .min(1)
+        .max(NODES_MOST - 1),
+      kind: z.enum(['slow', 'fast', 'rapid']),
+      charge_W: rated_W(1_000),
+      discharge_W: rated_W(0),
+      safeShare_W: rated_W(0),
+    })
+    .optional(),
   ledger: path,
   broker: z.strictObject({
     urls: z.array(custom(z.string(), isBrokerUrl, 'no address of a broker (credentials do not belong here)')).min(1),
@@ -291,8 +301,13 @@ export function readConfig(file: string): ConfigResult {
   const signer = checkFile(source, ['key'], at(raw['key']), loadKeyFile);
   const neighbourhoodFile = at(raw['neighbourhood']);
   const read = neighbourhoodFile ? readNeighbourhood(neighbourhoodFile) : { problems: [] };
-  const index = checkMembership(source, read.neighbourhood, raw['node'], signer);
-  const self = read.neighbourhood?.nodes[index];
+  const nextSigner = checkFile(source, ['nextKey'], at(raw['nextKey']), loadKeyFile);
+  const joiner = settings?.joins && signer && joinerOf(settings.node, settings.joins, signer);
+  const index = joiner ? settings.joins!.member : checkMembership(source, read.neighbourhood, raw['node'], signer);
+  const self = joiner ?? read.neighbourhood?.nodes[index];
+  if (settings?.joins && read.neighbourhood) checkJoins(source, settings.joins.member, read.neighbourhood);
+  if (self?.role === 'registrar')
+    source.report(['node'], `"${self.name}" is the registrar, which runs nothing; use ${COMMAND} member`);
   checkBroker(source, raw['broker'] ?? {}, at);
   checkWires(source, raw);
   if (self) checkRole(source, raw, self, read.neighbourhood!.roundTime_s);
@@ -300,7 +315,27 @@ export function readConfig(file: string): ConfigResult {
 
   const problems = [...source.problems, ...read.problems];
   if (problems.length > 0 || !settings || !read.neighbourhood || !self || !signer) return { ok: false, problems };
-  return { ok: true, config: deepFreeze(assemble(source.file, settings, read.neighbourhood, index, signer)) };
+  return {
+    ok: true,
+    config: deepFreeze(assemble(source.file, settings, read.neighbourhood, index, self, signer, nextSigner)),
+  };
+}
+
+/** The neighbourhood, the broker and the clock of any node's configuration. @throws UsageError with all that is wrong. */
+export function readAccess(file: string): Pick<Config, 'neighbourhood' | 'broker' | 'clock'> {
+  const source = openSource(resolve(file));
+  const { neighbourhood, broker, clock } = schema.shape;
+  const settings = checkShape(source, z.object({ neighbourhood, broker, clock }), HINTS);
+  const at = (relative: string) => resolve(dirname(source.file), relative);
+  const read = settings ? readNeighbourhood(at(settings.neighbourhood)) : { problems: [] };
+  const problems = [...source.problems, ...read.problems];
+  if (!settings || !read.neighbourhood || problems.length > 0)
+    throw new UsageError(problems.map(({ text }) => text).join('\n'));
+  return deepFreeze({
+    neighbourhood: read.neighbourhood,
+    broker: accessOf(settings.broker, at),
+    ...(settings.clock && { clock: benchTime(settings.clock) }),
+  });
 }
 
 /** What connectBus needs: the texts behind the paths. @throws SecretFileError or a file system error. */
@@ -363,6 +398,25 @@ function checkMembership(
   else if (owner.name !== name)
     source.report(['key'], `it is the key of "${owner.name}", not of "${name}"; check node and key`);
   return index;
+}
+
+/** A charge point that is not in the file but was let in on the chain (`p2pebt member add`). */
+const joinerOf = (name: string, joins: NonNullable<Settings['joins']>, signer: Signer): RegisteredNode => ({
+  name,
+  publicKey: Buffer.from(signer.publicKey).toString('hex'),
+  role: 'charge-point',
+  connector: { kind: joins.kind, charge_W: joins.charge_W, discharge_W: joins.discharge_W },
+  safeShare_W: joins.safeShare_W,
+});
+
+function checkJoins(source: Source, member: number, { nodes }: Neighbourhood): void {
+  if (!nodes.some(({ role }) => role === 'registrar'))
+    source.report(['joins'], 'this neighbourhood has no registrar, so nobody joins it; remove it');
+  if (member < nodes.length)
+    source.report(
+      ['joins', 'member'],
+      `${member} is the number of "${nodes[member].name}"; write the one that member add printed`,
+    );
 }
 
 function checkBroker(source: Source, raw: Record<string, unknown>, at: (value: unknown) => string | undefined): void {
@@ -470,34 +524,24 @@ function assemble(
   settings: Settings,
   neighbourhood: Neighbourhood,
   index: number,
+  self: RegisteredNode,
   signer: Signer,
+  nextSigner: Signer | undefined,
 ): Config {
   const at = (relative: string) => resolve(dirname(file), relative);
-  const self = neighbourhood.nodes[index]!;
   const { broker, clock, meter, connector, relays, owner } = settings;
-  const { passwordFile, tls } = broker;
   const common: Common = {
     file,
     neighbourhood,
     index,
     self,
     keyFile: at(settings.key),
+    ...(nextSigner && settings.nextKey && { nextKeyFile: at(settings.nextKey) }),
     publicKey: signer.publicKey,
     ledger: at(settings.ledger),
-    broker: {
-      urls: broker.urls,
-      ...(broker.username !== undefined && { username: broker.username }),
-      ...(passwordFile !== undefined && { passwordFile: at(passwordFile) }),
-      ...(tls && { tls: Object.fromEntries(Object.entries(tls).map(([part, value]) => [part, at(value)])) }),
-    },
+    broker: accessOf(broker, at),
     page: settings.page,
-    ...(clock && {
-      clock: {
-        startedAt: unixMillis(clock.startedAt_ms) as UnixMillis,
-        showing: unixMillis(clock.showing_ms) as UnixMillis,
-        scale: clock.scale,
-      },
-    }),
+    ...(clock && { clock: benchTime(clock) }),
     meter: modbusDevice(meter),
     log: settings.log,
   };
@@ -530,6 +574,22 @@ function assemble(
     },
   };
 }
+
+function accessOf(broker: Settings['broker'], at: (relative: string) => string): Common['broker'] {
+  const { urls, username, passwordFile, tls } = broker;
+  return {
+    urls,
+    ...(username !== undefined && { username }),
+    ...(passwordFile !== undefined && { passwordFile: at(passwordFile) }),
+    ...(tls && { tls: Object.fromEntries(Object.entries(tls).map(([part, value]) => [part, at(value)])) }),
+  };
+}
+
+const benchTime = (clock: NonNullable<Settings['clock']>): BenchTime => ({
+  startedAt: unixMillis(clock.startedAt_ms),
+  showing: unixMillis(clock.showing_ms),
+  scale: clock.scale,
+});
 
 function modbusDevice<Model extends string>(
   settings: Pick<Settings['meter'], 'tcp' | 'rtuGateway' | 'serial' | 'unit' | 'timeout_ms' | 'period_ms'> & {

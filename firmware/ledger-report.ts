@@ -25,7 +25,8 @@ import { type ChainState, genesisState, isRefusal } from './protocol/chain.ts';
 import { openCheckpoint } from './protocol/checkpoint.ts';
 import { decode, toHex } from './protocol/codec.ts';
 import type { Neighbourhood } from './protocol/genesis.ts';
-import { type Members, membersOf, type Sets, setsOf } from './protocol/membership.ts';
+import { everyone, type Members, membersOf } from './protocol/members.ts';
+import { type Sets, setsOf } from './protocol/membership.ts';
 import type { Block, Signed } from './protocol/messages.ts';
 import { makeRegistry, type Registry } from './protocol/registry.ts';
 import { isFinalCertificate } from './protocol/step.ts';
@@ -200,7 +201,7 @@ export function openForReport(file: string): OpenedLedger {
     const chain = ledger.chain();
     return {
       registry,
-      name: registry.neighbourhood.nodes[index]?.name ?? 'unknown',
+      name: registry.neighbourhood.nodes[index]?.name ?? 'a node that joined',
       chain,
       past: ledger.past(unbroken(chain).base),
     };
@@ -238,7 +239,8 @@ export function verifyLedger(file: string): { ok: boolean; lines: string[] } {
 
 /** What `ledger show --json` prints, and what the bench sums up. Energy in whole Wh. */
 export function report(registry: Registry, chronicle: Chronicle, decidedUpTo: number) {
-  const { roundTime_s, nodes } = registry.neighbourhood;
+  const { roundTime_s } = registry.neighbourhood;
+  const nodes = everyone(chronicle.state ?? { registry, handover: null });
   const power = powerOf(chronicle);
   const wh = (joules: number): number => Math.round(joules / 3600);
   return {

@@ -141,7 +141,7 @@ export async function runController(config: Config): Promise<void> {
       clock,
       bus,
       ledger,
-      signers: [signer],
+      signers: [signer, ...(config.nextKeyFile === undefined ? [] : [loadKeyFile(config.nextKeyFile)])],
       gate: createGate(registry, sha256, createVerify(), createQuickVerify()),
       solve(instance) {
         const until = performance.now() + SOLVE_WALL_ms;

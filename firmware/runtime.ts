@@ -12,7 +12,7 @@ import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode, sameBytes } from './protocol/codec.ts';
 import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
-import { everyone, publicKeyOf } from './protocol/membership.ts';
+import { everyone, publicKeyOf } from './protocol/members.ts';
 import {
   addresseeOf,
   type Block,
@@ -47,7 +47,8 @@ export interface RuntimeParts {
   /** The node's key; where it is being replaced, the old one first. */
   readonly signers: readonly Signer[];
   readonly gate: Gate;
-  readonly solve: (instance: Instance) => PlanAhead;
+  /** Null from a node that only follows. */
+  readonly solve: (instance: Instance) => PlanAhead | null;
 }
 
 export interface RuntimeEvents {
@@ -136,7 +137,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     for (const note of outcome.notes) events.note?.(note);
     if (outcome.solve !== null) {
       const { seal, instance } = outcome.solve;
-      queue.push({ kind: 'solved', seal, plan: parts.solve(instance) });
+      const plan = parts.solve(instance);
+      if (plan !== null) queue.push({ kind: 'solved', seal, plan });
     }
     if (outcome.serve !== null) serve(outcome.serve);
   };

@@ -17,6 +17,7 @@ import type {
 } from './page/view.ts';
 import type { Clock } from './ports.ts';
 import { evaluate } from './protocol/benefit/evaluate.ts';
+import { everyone } from './protocol/members.ts';
 import { offset_ms, type ProtocolState, registryOf } from './protocol/state.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
@@ -43,7 +44,8 @@ export function viewOf(parts: ViewParts): NeighbourhoodView {
 }
 
 function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView {
-  const { roundTime_s, nodes } = config.neighbourhood;
+  const { roundTime_s } = config.neighbourhood;
+  const nodes = everyone(runtime.state.finalNode.state);
   const round_ms = roundTime_s * 1000;
   const points = powerOf(chronicle);
   const day = Math.floor(86_400 / roundTime_s);
@@ -55,7 +57,7 @@ function chainView({ config, chronicle, runtime, ahead }: ViewParts): ChainView 
       .map(({ round, with_W, without_W }) => ({ round, start_ms: round * round_ms, with_W, without_W })),
     ahead: ahead.filter(({ start_ms }) => start_ms + round_ms > runtime.state.now_ms),
     fluctuation: fluctuationView(points, roundTime_s),
-    blocks: blockRows(chronicle, decided, round_ms, config, runtime),
+    blocks: blockRows(chronicle, decided, round_ms, runtime),
     settlement: chronicle.settlement
       .filter(({ order, metered_J }) => order !== null || metered_J !== 0) // a charge point at rest is no news
       .slice(-SETTLEMENT_SHOWN)
@@ -96,14 +98,8 @@ function fluctuationView(points: ReturnType<typeof powerOf>, roundTime_s: number
   };
 }
 
-function blockRows(
-  chronicle: Chronicle,
-  decided: number,
-  round_ms: number,
-  config: Config,
-  runtime: Runtime,
-): BlockView[] {
-  const { nodes } = config.neighbourhood;
+function blockRows(chronicle: Chronicle, decided: number, round_ms: number, runtime: Runtime): BlockView[] {
+  const nodes = everyone(runtime.state.finalNode.state);
   const { q, n } = registryOf(runtime.state);
   const schedules = new Map(
     chronicle.blocks.filter(({ kind }) => kind === 'SCHEDULE').map((block) => [block.round, block]),
@@ -159,7 +155,9 @@ export function phaseOf(state: Readonly<ProtocolState>): string {
 function nodeView(parts: ViewParts): NodeView {
   const { config, clock, runtime, chronicle, chargePoint } = parts;
   const { state } = runtime;
-  const others = config.neighbourhood.nodes.filter(({ name }) => name !== config.self.name);
+  const others = everyone(state.finalNode.state).filter(
+    ({ name, role, standing }) => name !== config.self.name && role !== 'registrar' && standing !== 'left',
+  );
   const round_ms = state.hours.round_ms;
   return {
     name: config.self.name,

@@ -174,6 +174,8 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     // The least that a pilot signal can offer: 6 A on every phase of the connector.
     return { ...common, role: 'charge-point', connector, safeShare_W: Math.min(charge_W, 6 * 230 * phases) };
   });
+  mkdirSync(join(directory, 'registrar'));
+  const registrar = createKeyFile(join(directory, 'registrar', 'key.pem'));
   const neighbourhood: Neighbourhood = {
     microgrid: 'bench',
     roundTime_s: ROUND_s,
@@ -185,7 +187,15 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     chargingEfficiency_ppm: 930_000,
     dischargingEfficiency_ppm: 930_000,
     loadProfile_W: standardLoad_W(HOUSEHOLDS, ROUND_s),
-    nodes,
+    nodes: [
+      ...nodes,
+      {
+        name: 'registrar',
+        publicKey: Buffer.from(registrar.publicKey).toString('hex'),
+        role: 'registrar',
+        safeShare_W: 0,
+      },
+    ],
   };
   writeFileSync(join(directory, 'neighbourhood.json'), JSON.stringify(neighbourhood, null, 2));
   for (const [i, controller] of controllers.entries()) {

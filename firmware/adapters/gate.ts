@@ -6,7 +6,7 @@
 import type { Hash, Verify } from '../ports.ts';
 import { fromHex, sameBytes } from '../protocol/codec.ts';
 import { MESSAGE_MAX_BYTES, METER_ROUNDS_BACK, NESTING_MOST, SEEN_BYTES, SEEN_MAX } from '../protocol/limits.ts';
-import { type Members, publicKeyOf } from '../protocol/membership.ts';
+import { type Members, publicKeyOf } from '../protocol/members.ts';
 import {
   addresseeOf,
   type Body,

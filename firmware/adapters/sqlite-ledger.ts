@@ -289,10 +289,8 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
     'INSERT OR IGNORE INTO account VALUES (@height, @round, @rounds, @committed, @ordered_J, @allocated_J, @metered_J, @unordered_J, @own)',
   );
   const pruneVotes = db.prepare('DELETE FROM vote WHERE last_view <= ?');
-  // Where it has skipped, this node signs nothing else any more.
-  const supersede = db.prepare(
-    "DELETE FROM vote WHERE kind <> 'final' AND first_view >= ? AND last_view <= ? AND id < ?",
-  );
+  // Where it has skipped, this node signs nothing else any more; the same SKIP in a new epoch takes the place of the old one.
+  const supersede = db.prepare("DELETE FROM vote WHERE kind <> 'final' AND first_view >= ? AND last_view <= ?");
   const pruneStatements = db.prepare('DELETE FROM statement WHERE id <= ?');
   const remember = db.prepare('INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
 
@@ -307,8 +305,8 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
       assert.fail(
         `a ${kind} for views ${from}..${to} contradicts our ${other.kind} for ${other.first_view}..${other.last_view}`,
       );
-    const { lastInsertRowid } = insertVote.run(kind, from, to, payload, basis);
-    if (kind === 'skip') supersede.run(from, to, lastInsertRowid);
+    if (kind === 'skip') supersede.run(from, to);
+    insertVote.run(kind, from, to, payload, basis);
   };
 
   const settleVotes = (view: number) => {

@@ -5,7 +5,7 @@
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainState, refusal } from './chain.ts';
 import { checkpointOf } from './checkpoint.ts';
-import { publicKeyOf } from './membership.ts';
+import { publicKeyOf } from './members.ts';
 import type { Block, Signed } from './messages.ts';
 import { kindOfView } from './round.ts';
 import { applySchedule } from './schedule.ts';

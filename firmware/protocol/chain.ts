@@ -4,7 +4,7 @@
  */
 import type { Instance } from './benefit/instance.ts';
 import type { RoundRecord } from './benefit/pose.ts';
-import type { Handover } from './membership.ts';
+import type { Handover } from './members.ts';
 import type { Order, Signed } from './messages.ts';
 import type { Registry } from './registry.ts';
 import type { Allocation, Registers, SettlementRow } from './settlement.ts';

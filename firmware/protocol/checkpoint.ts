@@ -6,7 +6,7 @@
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
-import { type Handover, STAGES } from './membership.ts';
+import { type Handover, STAGES } from './members.ts';
 import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
 import { type Member, type Membership, type Registry, registryWith } from './registry.ts';
 import { dayOf } from './round.ts';

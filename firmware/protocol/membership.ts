@@ -8,19 +8,10 @@ import type { Hash } from '../ports.ts';
 import type { ChainState } from './chain.ts';
 import { offenceOf } from './evidence.ts';
 import { NODES_MOST, SEATS_LEAST } from './limits.ts';
+import type { Members } from './members.ts';
+import { publicKeyOf } from './members.ts';
 import type { Amendment, Evidence, RegistryChange, Signed, Vote } from './messages.ts';
 import { type Member, type Registry, registryWith } from './registry.ts';
-
-export const STAGES = ['agreed', 'named', 'joint'] as const;
-type Stage = (typeof STAGES)[number];
-
-/** Members that are agreed and not yet alone. */
-export interface Handover {
-  readonly registry: Registry;
-  readonly stage: Stage;
-}
-
-export type Members = Pick<ChainState, 'registry' | 'handover'>;
 
 /** Whose quorums a block on this chain needs, every one of them: first those whose epoch its votes name. */
 export type Sets = readonly [Registry, ...Registry[]];
@@ -34,27 +25,6 @@ export const isQuorum = (sets: Sets, nodes: ReadonlySet<number>): boolean =>
     for (const node of nodes) if (isValidator[node]) count += 1;
     return count >= q;
   });
-
-/** The members of an epoch: today's, or those to come; null for any other. */
-export const membersOf = ({ registry, handover }: Members, epoch: number): Registry | null =>
-  epoch === registry.epoch ? registry : epoch === handover?.registry.epoch ? handover.registry : null;
-
-/**
- * The key with which a node signs in an epoch; null for one that is not (or no longer, or not yet) a member, and for a
- * key that was replaced. Who is about to join signs already: its vote is needed for the hand-over.
- */
-export function publicKeyOf(members: Members, node: number, epoch: number): Uint8Array | null {
-  const { registry, handover } = members;
-  const joins = registry.members[node] === undefined;
-  const held = epoch <= registry.epoch ? (joins ? handover?.registry : registry) : membersOf(members, epoch);
-  const member = held?.members[node];
-  if (!held || member === undefined || member.standing === 'left' || epoch < member.keyFrom_epoch) return null;
-  return held.publicKeys[node];
-}
-
-/** Every node there is, the ones to come included, by index. */
-export const everyone = (members: Members): readonly Member[] =>
-  (members.handover?.registry ?? members.registry).members;
 
 /** What a SEAL may carry about the members. */
 export interface MembershipNews {

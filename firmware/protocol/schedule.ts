@@ -10,7 +10,7 @@ import { type Candidate, compareRank } from './benefit/rank.ts';
 import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, encode, fromHex, toHex } from './codec.ts';
 import { METER_ROUNDS_BACK } from './limits.ts';
-import { everyone, publicKeyOf } from './membership.ts';
+import { everyone, publicKeyOf } from './members.ts';
 import type { Block, Header, Signed } from './messages.ts';
 import type { Allocation } from './settlement.ts';
 

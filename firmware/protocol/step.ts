@@ -26,7 +26,8 @@ import {
 import { addCertificates } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
 import { HEADERS_PER_ROUND, SYNC_PAGE_BYTES } from './limits.ts';
-import { everyone, isQuorum, membersOf, publicKeyOf, type Sets, setsOf } from './membership.ts';
+import { everyone, membersOf, publicKeyOf } from './members.ts';
+import { isQuorum, type Sets, setsOf } from './membership.ts';
 import {
   type Block,
   type Body,
@@ -76,6 +77,8 @@ export type Input =
   | { readonly kind: 'site'; readonly reading: Omit<Site, 'type'> }
   /** A proof of this node's own ledger: it was checked before it was kept. */
   | { readonly kind: 'convicted'; readonly evidence: Signed<Evidence> }
+  /** The registrar's own word. */
+  | { readonly kind: 'change'; readonly change: RegistryChange }
   /** What the solver found for a SEAL. */
   | { readonly kind: 'solved'; readonly seal: string; readonly plan: PlanAhead };
 
@@ -99,6 +102,9 @@ export function step(state: ProtocolState, input: Input): Outcome {
       break;
     case 'convicted':
       convict(state, input.evidence, out);
+      break;
+    case 'change':
+      say(state, out, state.deciding, input.change);
       break;
     case 'solved':
       onSolved(state, input.seal, input.plan, out);
@@ -150,8 +156,8 @@ function beginRound(state: ProtocolState, round: number, out: Outcome): void {
   state.acted = false;
   prune(state.pool, round);
   // A statement that no final block carries may have reached nobody (a broker that died, a peer that was away).
-  const { meters } = sealable(state.pool, state.finalNode.state, round, state.hash);
-  out.relay.push(...meters.filter(({ sender }) => sender === state.self));
+  const { meters, change } = sealable(state.pool, state.finalNode.state, round, state.hash);
+  out.relay.push(...[...meters, ...(change ? [change] : [])].filter(({ sender }) => sender === state.self));
   note(state, out, 'round-begins', `round ${round} is being decided`);
 }
 

@@ -30,7 +30,8 @@ const HINTS: Hints = {
   nodes: 'list every charge point and the head meter, in the same order everywhere',
   'nodes.name': NAME_HINT,
   'nodes.publicKey': 'write the 64 hexadecimal digits that p2pebt init printed at that node',
-  'nodes.role': 'write charge-point or head-meter',
+  'nodes.role': 'write charge-point, head-meter or registrar',
+  'nodes.operator': 'write who runs it, or leave it out: each such node stands for itself',
   'nodes.connector': 'write kind, charge_W and discharge_W',
   'nodes.connector.kind': 'write slow, fast or rapid',
   'nodes.connector.charge_W': 'write the AC rating in W (not kW), such as 11000',
@@ -82,7 +83,8 @@ const schema = z.strictObject({
     z.strictObject({
       name,
       publicKey,
-      role: z.enum(['charge-point', 'head-meter']),
+      role: z.enum(['charge-point', 'head-meter', 'registrar']),
+      operator: name.optional(),
       connector: z
         .strictObject({ kind: z.enum(['slow', 'fast', 'rapid']), charge_W: power.min(1_000), discharge_W: power })
         .optional(),
@@ -135,14 +137,18 @@ function checkTogether(source: Source, raw: Loose): void {
     if (meters !== 1) report(['nodes'], `${meters} head meters; list exactly one node with role head-meter`);
   }
 
+  const registrars = all.filter(({ role }) => role === 'registrar').length;
+  if (registrars > 1) report(['nodes'], `${registrars} registrars; list one at most`);
+
   for (const [index, node] of all.entries()) {
     const rating = (node.connector as { charge_W?: unknown } | undefined)?.charge_W;
     if (node.role === 'charge-point' && node.connector === undefined)
       report(['nodes', index], `a charge point without a connector; ${HINTS['nodes.connector']}`);
-    if (node.role === 'head-meter' && node.connector !== undefined)
-      report(['nodes', index, 'connector'], 'a head meter has no connector; remove it');
-    if (node.role === 'head-meter' && isWhole(node.safeShare_W) && node.safeShare_W !== 0)
-      report(['nodes', index, 'safeShare_W'], 'a head meter draws nothing; write 0');
+    const isOther = node.role === 'head-meter' || node.role === 'registrar';
+    if (isOther && node.connector !== undefined)
+      report(['nodes', index, 'connector'], `a ${node.role} has no connector; remove it`);
+    if (isOther && isWhole(node.safeShare_W) && node.safeShare_W !== 0)
+      report(['nodes', index, 'safeShare_W'], `a ${node.role} draws nothing; write 0`);
     if (isWhole(node.safeShare_W) && isWhole(rating) && node.safeShare_W > rating)
       report(
         ['nodes', index, 'safeShare_W'],

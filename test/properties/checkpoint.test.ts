@@ -9,7 +9,7 @@ import type { ChainRound, ChainState, PendingEntry } from '../../firmware/protoc
 import { genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { checkpointOf, encodeState, openCheckpoint } from '../../firmware/protocol/checkpoint.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
-import { type Handover, STAGES } from '../../firmware/protocol/membership.ts';
+import { type Handover, STAGES } from '../../firmware/protocol/members.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
 import { type Member, type Membership, registryWith } from '../../firmware/protocol/registry.ts';
 import { dayOf } from '../../firmware/protocol/round.ts';

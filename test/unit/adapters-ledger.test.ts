@@ -251,6 +251,14 @@ test('small facts are remembered', () => {
   again.close();
 });
 
+test('the same views are skipped again for the voters of a new epoch', () => {
+  withLedger((ledger) => {
+    ledger.append([vote('skip', 4, 9, 'skip in epoch 0')]);
+    ledger.append([vote('skip', 4, 9, 'skip in epoch 1')]);
+    expect(ledger.load().votes.map(({ payload }) => new TextDecoder().decode(payload))).toEqual(['skip in epoch 1']);
+  });
+});
+
 describe('whose ledger it is', () => {
   test('another node, another neighbourhood, another version, another program, and two processes at once', () => {
     const ledger = open();

@@ -5,7 +5,8 @@
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
-import { amend, handOver, publicKeyOf } from '../../firmware/protocol/membership.ts';
+import { publicKeyOf } from '../../firmware/protocol/members.ts';
+import { amend, handOver } from '../../firmware/protocol/membership.ts';
 import type { Amendment, RegistryChange, Signed, Vote } from '../../firmware/protocol/messages.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { registryOf } from '../../firmware/protocol/state.ts';

@@ -16,7 +16,8 @@ import {
   SCHEDULE_VIEWS,
   SEAL_VIEWS,
 } from '../limits.ts';
-import { changesOf, everyone, refuseProof, setsOf } from '../membership.ts';
+import { everyone } from '../members.ts';
+import { changesOf, refuseProof, setsOf } from '../membership.ts';
 import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
