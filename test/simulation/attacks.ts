@@ -611,7 +611,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'step.ts',
-            find: 'if (state.now_ms < (state.served.get(from) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;',
+            find: 'if (state.now_ms < (state.served.get(to) ?? Number.NEGATIVE_INFINITY) + state.hours.delta_ms) return;',
             replace: '',
           },
         ],

@@ -189,7 +189,12 @@ export class Checkers implements Partial<Watch> {
     const after = applyBlock(before, block, sha256);
     if (isRefusal(after)) throw new Violation('I6', round, `${after.code}: ${after.detail}`);
     const { registry, handover } = before;
-    this.chain.push({ id: block.id, round, sets: handover === null ? [registry] : [registry, handover.registry] });
+    // Members that are agreed, or named, do not vote yet.
+    this.chain.push({
+      id: block.id,
+      round,
+      sets: handover?.stage === 'joint' ? [registry, handover.registry] : [registry],
+    });
     this.tip = after;
     if (block.body.kind === 'SEAL') {
       this.posedState = after;

@@ -129,7 +129,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [{ file: 'consensus/simplex.ts', find: '      !ownSkipped(state, view) &&\n', replace: '' }],
     caughtBy: ['I1'],
     // Soon the twin is proved to lie and loses its vote: the fork must come before that.
-    run: { nodes: 4, rounds: 8, seed: 205, faults: [], twins: 1, checks: ['I1'] },
+    run: { nodes: 7, rounds: 6, seed: 101, faults: [], twins: 2, checks: ['I1'] },
   },
   {
     name: 'skip-after-final',
@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 60, seed: 5, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 9, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'two-notarize',
