@@ -170,10 +170,7 @@ async function withChain(
   const identity = { publicKey: signer.publicKey, genesisHash: Buffer.from(registry.genesis, 'hex') };
   const ledger = openLedger(join(folder, 'ledger.sqlite'), identity, openVoteCounter(counterFile(key)));
   const bus = connectBus({ ...brokerAccess(broker), microgrid: neighbourhood.microgrid, node: name });
-  let told = (_text: string): void => undefined;
-  const agreed = new Promise<string>((resolve) => {
-    told = resolve;
-  });
+  let told = (_text: string): void => undefined; // what was agreed before is no answer to what is said now
   const runtime = createRuntime(
     {
       registry,
@@ -197,6 +194,9 @@ async function withChain(
     await bus.firstConnection;
     runtime.start();
     await caughtUp(runtime, neighbourhood.roundTime_s, clock.scale);
+    const agreed = new Promise<string>((resolve) => {
+      told = resolve;
+    });
     await use(runtime, agreed);
   } finally {
     runtime.stop();
