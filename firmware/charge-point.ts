@@ -267,6 +267,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
 
   function noPlan(): NoPlan {
     const round = Math.floor(clock.now() / round_ms);
+    if (!runtime.agrees) return { round, why: 'alone' };
     if (round <= startRound) return { round, why: 'starting' };
     return { round, why: parts.brokerConnected() ? 'terminated' : 'cut-off' };
   }
@@ -441,8 +442,8 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
         setOverride(request.override);
         const words = {
           stop: 'Stopped.',
-          charge: 'Charging now, within the safe share or the plan.',
-          none: 'Following the plan.',
+          charge: `Charging now, within the safe share${runtime.agrees ? ' or the plan' : ''}.`,
+          none: runtime.agrees ? 'Following the plan.' : 'Charging in time for the departure, within the safe share.',
         };
         return reply(true, words[request.override]);
       }

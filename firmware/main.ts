@@ -21,6 +21,7 @@ import { sha256 } from './adapters/sha256.ts';
 import { LedgerError, openLedger } from './adapters/sqlite-ledger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { counterFile, openVoteCounter } from './adapters/vote-counter.ts';
+import { noAgreement, TO_AGREE } from './alone.ts';
 import { type ChargePoint, type Devices, startChargePoint } from './charge-point.ts';
 import { emptyChronicle, record, takeUp } from './chronicle.ts';
 import { wire } from './commands/check.ts';
@@ -35,6 +36,7 @@ import type { AheadRow } from './page/view.ts';
 import type { Clock } from './ports.ts';
 import type { Plan } from './protocol/plan.ts';
 import { makeRegistry } from './protocol/registry.ts';
+import { canAgree } from './protocol/seats.ts';
 import { wakeEachRound } from './round-waker.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { solve } from './solver/solve.ts';
@@ -106,6 +108,8 @@ export async function runController(config: Config): Promise<void> {
   const log = createLog(config.self.name, config.log);
   const clock = config.clock ? scaledClock(config.clock) : systemClock;
   const registry = makeRegistry(config.neighbourhood, sha256);
+  const agrees = canAgree(registry.n);
+  if (!agrees) log.warn(`${noAgreement(registry.n)} ${TO_AGREE}`);
   const signer = loadKeyFile(config.keyFile);
   const counter = counterFile(config.keyFile);
   const votes = openVoteCounter(counter);
@@ -129,7 +133,7 @@ export async function runController(config: Config): Promise<void> {
     ...brokerAccess(config.broker),
     microgrid: config.neighbourhood.microgrid,
     node: config.self.name,
-    about: { version: VERSION },
+    about: { version: VERSION, agrees },
     onProblem: (problem) => log.warn(problem),
   });
   const runtime = createRuntime(
@@ -206,7 +210,8 @@ export async function runController(config: Config): Promise<void> {
     page = await openPage(config, view, config.role === 'charge-point' ? owner : undefined);
     // On a node that has never traded, a broker that is not there is a mistake, and somebody is watching. One that has is in
     // service: after a power cut it may be up before its broker, and the car is charged within the safe share meanwhile.
-    if (ledger.blocksAbove(0, 1).length === 0) await bus.firstConnection;
+    // Where nothing can be agreed nothing is said, and no broker is needed.
+    if (agrees && ledger.blocksAbove(0, 1).length === 0) await bus.firstConnection;
     resume(runtime, config.ledger); // however long the replay takes, no device waits for it
   } catch (error) {
     runtime.stop();

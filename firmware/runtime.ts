@@ -31,6 +31,7 @@ import {
 import type { Plan } from './protocol/plan.ts';
 import type { Registry } from './protocol/registry.ts';
 import { decidedAt } from './protocol/round.ts';
+import { canAgree } from './protocol/seats.ts';
 import { type FinalStep, makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
 import { type Input, restore, step } from './protocol/step.ts';
 
@@ -64,6 +65,8 @@ export interface RuntimeEvents {
 }
 
 export interface Runtime {
+  /** False where too few could vote: then the core is never fed, nothing is said, and there is never a plan. */
+  readonly agrees: boolean;
   readonly state: Readonly<ProtocolState>;
   readonly refusals: ReadonlyMap<Refusal, number>;
   /** Peers heard of, by presence message: alive or not. */
@@ -84,6 +87,7 @@ const evidenceFact = (culprit: number): string => `evidence-${culprit}`;
 export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runtime {
   const { registry, self, name, hash, clock, bus, ledger, signers, gate } = parts;
   const { microgrid } = registry.neighbourhood;
+  const agrees = canAgree(registry.n);
   const state = makeState(registry, self, hash);
   const refusals = new Map<Refusal, number>();
   const peers = new Map<string, boolean>();
@@ -144,6 +148,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const feed = (input: Input): void => {
+    if (!agrees) return;
     queue.push(input);
     if (draining) return;
     draining = true;
@@ -285,12 +290,14 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   });
 
   return {
+    agrees,
     state,
     refusals,
     peers,
     feed,
     wake,
     start() {
+      if (!agrees) return;
       resume();
       tick();
     },

@@ -1,5 +1,6 @@
 /** What the page of a controller shows: the chronicle of the chain and the state of this node, put into the page's words. */
 import { readFileSync } from 'node:fs';
+import { noAgreement } from './alone.ts';
 import type { ChargePointStatus } from './charge-point.ts';
 import { type Chronicle, type Fluctuation, fluctuation, outcomes, powerOf, unsettledRounds } from './chronicle.ts';
 import type { Config } from './config.ts';
@@ -18,6 +19,7 @@ import type {
 import type { Clock } from './ports.ts';
 import { evaluate } from './protocol/benefit/evaluate.ts';
 import { everyone } from './protocol/members.ts';
+import { decidedAt } from './protocol/round.ts';
 import { offset_ms, type ProtocolState, registryOf } from './protocol/state.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
@@ -159,17 +161,19 @@ function nodeView(parts: ViewParts): NodeView {
     ({ name, role, standing }) => name !== config.self.name && role !== 'registrar' && standing !== 'left',
   );
   const round_ms = state.hours.round_ms;
+  const round = runtime.agrees ? state.deciding : decidedAt(clock.now(), round_ms);
   return {
     name: config.self.name,
     role: config.role,
     microgrid: config.neighbourhood.microgrid,
     version: VERSION,
+    ...(!runtime.agrees && { noAgreement: noAgreement(registryOf(state).n) }),
     time: {
       now_ms: clock.now(),
       scale: clock.scale,
-      round: state.deciding,
-      phase: phaseOf(state),
-      nextRoundAt_ms: state.deciding * round_ms,
+      round,
+      phase: runtime.agrees ? phaseOf(state) : 'no agreement',
+      nextRoundAt_ms: round * round_ms,
     },
     brokerConnected: parts.brokerConnected,
     peers: { alive: others.filter(({ name }) => runtime.peers.get(name) === true).length, known: others.length },

@@ -24,7 +24,7 @@ export interface BusOptions extends BrokerAccess {
   /** This node's name; the last level of the topics under which a broker's ACL lets it publish. */
   readonly node: string;
   /** Shown to the operator with the birth message, such as the program's version. */
-  readonly about?: Readonly<Record<string, string | number>>;
+  readonly about?: Readonly<Record<string, string | number | boolean>>;
   /** Messages that wait for a broker; the oldest go first. */
   readonly outbox?: number;
   /** Each new problem once, in words: for the log. */

@@ -1,6 +1,9 @@
 /** `p2pebt check`: what the configuration amounts to, for the person who commissions the charge point. */
 import type { ModbusEndpoint } from '../../hal/drivers/modbus-bus.ts';
+import { noAgreement, TO_AGREE } from '../alone.ts';
 import type { Config, FirmataEndpoint } from '../config.ts';
+import { limitsAt } from '../control/limits.ts';
+import { canAgree } from '../protocol/seats.ts';
 
 const DIGITS_OF_KEY = 16;
 
@@ -17,7 +20,7 @@ export function summary(config: Config): string[] {
     ],
     [
       'neighbourhood',
-      `${neighbourhood.microgrid}: ${chargePoints} charge points, ${kW(neighbourhood.capacity_W)} import, rounds of ${neighbourhood.roundTime_s} s`,
+      `${neighbourhood.microgrid}: ${chargePoints} charge point${chargePoints === 1 ? '' : 's'}, ${kW(neighbourhood.capacity_W)} import, rounds of ${neighbourhood.roundTime_s} s`,
     ],
     ['broker', broker.urls.join(', ') + (broker.username === undefined ? '' : ` as ${broker.username}`)],
     ['ledger', config.ledger],
@@ -51,7 +54,22 @@ export function summary(config: Config): string[] {
   if (clock) rows.push(['clock', `BENCH ONLY: ${clock.scale} times faster than real time`]);
   return [
     ...rows.map(([name, text]) => `  ${name.padEnd(14)}${text}`),
+    ...(canAgree(chargePoints) ? [] : [noAgreement(chargePoints), ...tooSmallAShare(config), TO_AGREE]),
     'Everything is consistent. Hardware and broker were not touched.',
+  ];
+}
+
+/** Without agreement there is never more than the safe share, so a vehicle must be able to follow it. */
+function tooSmallAShare(config: Config): string[] {
+  if (config.role !== 'charge-point') return [];
+  const { minCurrent, voltage_V } = limitsAt(1);
+  const { phases } = config.connector;
+  const least_W = (minCurrent / 1_000) * voltage_V * phases;
+  const { name, safeShare_W } = config.self;
+  if (safeShare_W >= least_W) return [];
+  return [
+    `${name} WILL NEVER CHARGE: its safe share of ${kW(safeShare_W)} is below the ${kW(least_W)} that a vehicle on ` +
+      `${phases} phase${phases === 1 ? '' : 's'} can follow; raise its safeShare_W.`,
   ];
 }
 

@@ -140,7 +140,7 @@ chargingEfficiency_ppm: 950000
 dischargingEfficiency_ppm: 950000
 # loadProfile_W: [ ... ]    # households' load per round of a UTC day, until the nodes have measured it
 
-nodes:                      # at least four charge points and exactly one head meter; the order counts
+nodes:                      # four charge points or more (fewer only charge) and one head meter; the order counts
 ${(headMeter ? others : [name, ...others]).map(chargePoint).join('')}  - name: ${meter}
     publicKey: ${key(meter)}
     role: head-meter

@@ -13,6 +13,7 @@ const because = ({ why, round }: NoPlan): string =>
     terminated: `round ${round} was terminated`,
     'cut-off': 'no contact with the neighbourhood',
     starting: 'no round has been agreed yet',
+    alone: 'too few charge points to agree on a plan',
   })[why];
 
 /** Whether drawing at this power must go on from now for the need to be met with `spare_ms` to spare. */

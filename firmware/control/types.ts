@@ -40,7 +40,7 @@ export interface NeedNow {
 /** Why there may be no plan: shown to people when the fallback rules. */
 export interface NoPlan {
   readonly round: number;
-  readonly why: 'terminated' | 'cut-off' | 'starting';
+  readonly why: 'terminated' | 'cut-off' | 'starting' | 'alone';
 }
 
 /** Everything a cycle may know. A sense is null until the device has answered once; then its age tells. */

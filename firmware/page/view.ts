@@ -110,6 +110,8 @@ export interface NodeView {
   readonly role: 'charge-point' | 'head-meter';
   readonly microgrid: string;
   readonly version: string;
+  /** Only where too few charge points could agree: what that means, in words. Then there are no blocks and no plans. */
+  readonly noAgreement?: string;
   /** Only in a view of several: why this is not the present but the last that was seen of it, and when (its clock). */
   readonly gone?: { readonly why: string; readonly since_ms: number };
   readonly time: {

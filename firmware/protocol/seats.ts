@@ -11,6 +11,8 @@ import type { Member } from './registry.ts';
 export const faultsOf = (n: number): number => Math.max(0, Math.floor((n - 1) / 3));
 /** Two quorums of n voters have f + 1 in common, at least one of them honest. */
 export const quorumOf = (n: number): number => Math.floor((2 * n) / 3) + 1;
+/** With fewer voters nothing is agreed, and every charge point keeps to its safe share. */
+export const canAgree = (n: number): boolean => n >= SEATS_LEAST;
 
 /** The most seats of one operator among n voters: half of the faults that are survived, and always one. */
 export const operatorSeats = (n: number): number => Math.max(1, Math.floor(faultsOf(n) / 2));

@@ -8,8 +8,8 @@ import type { Neighbourhood, RegisteredNode } from '../protocol/genesis.ts';
 import { POWER_MAX_W } from '../protocol/limits.ts';
 import { checkShape, type Hints, openSource, type Problem, type Source } from './source.ts';
 
-/** Byzantine agreement survives f = 1 with four voters, and nothing with fewer. */
-const LEAST_CHARGE_POINTS = 4;
+/** Fewer than four cannot agree; they charge within their safe shares (alone.ts). */
+const LEAST_CHARGE_POINTS = 1;
 const DAY_s = 86_400;
 
 /** A name that fits into an MQTT topic and a client id without any escape. */
@@ -130,10 +130,7 @@ function checkTogether(source: Source, raw: Loose): void {
   const meters = all.filter(({ role }) => role === 'head-meter').length;
   if (Array.isArray(raw.nodes)) {
     if (chargePoints < LEAST_CHARGE_POINTS)
-      report(
-        ['nodes'],
-        `${chargePoints} charge points; agreement that survives one faulty node needs at least ${LEAST_CHARGE_POINTS}`,
-      );
+      report(['nodes'], `${chargePoints} charge points; list at least one node with role charge-point`);
     if (meters !== 1) report(['nodes'], `${meters} head meters; list exactly one node with role head-meter`);
   }
 

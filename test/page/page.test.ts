@@ -370,6 +370,27 @@ test('what the owner is typing survives new views', async () => {
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('INPUT');
 });
 
+test('where nothing can be agreed the page says so first, and shows nothing that agreement would make', async () => {
+  const own = controllerView('maple-1');
+  const words = 'No agreement: this neighbourhood has 3 charge points.';
+  let view: NeighbourhoodView = { ...own, nodes: own.nodes.map((node) => ({ ...node, noAgreement: words })) };
+  const { page, server, complaints } = await show({ view: () => view, owner: () => ({ done: true, message: '' }) });
+  await shoot(page, 'no-agreement.png');
+  const shown = async () => ({
+    notice: await page.locator('#no-agreement').isVisible(),
+    agreed: await page.locator('.agreed').evaluateAll((all) => all.filter((one) => one.checkVisibility()).length),
+    button: await page.getByRole('button').first().textContent(),
+  });
+  expect(await page.getByRole('status').getByText(words).isVisible()).toBe(true);
+  expect(await shown()).toEqual({ notice: true, agreed: 0, button: 'Charge in time' });
+  expect(await card(page, 'maple-1').isVisible()).toBe(true);
+  view = own;
+  server.changed();
+  await page.getByRole('button', { name: 'Follow the plan' }).waitFor();
+  expect(await shown()).toEqual({ notice: false, agreed: 4, button: 'Follow the plan' });
+  expect(complaints).toEqual([]);
+});
+
 test('a name that is HTML stays text', async () => {
   const hostile = '<img src=x onerror="window.hit = true"><script>window.hit = true</script>';
   /** The view with every text in it replaced, except the words that code reads. */

@@ -261,6 +261,51 @@ const PROTECTIONS: readonly Protection<Module>[] = [
     ],
   },
   {
+    rule: 'where too few can agree it charges within its safe share, orders nothing and states nothing',
+    story: async ({ startChargePoint }) => {
+      const bench = new Bench({ chargePoints: 3 });
+      const chargePoint = await bench.startChargePoint(startChargePoint);
+      const { message } = chargePoint.owner({ kind: 'override', override: 'none' });
+      await bench.pass(2);
+      chargePoint.owner({ kind: 'need', need });
+      await bench.until(NOW + 2, 30);
+      const { decision } = chargePoint.status();
+      return [message, ...bench.told('drive', 'offer', 'wish'), `${bench.truth}: ${decision?.reason.text}`];
+    },
+    told: [
+      'Charging in time for the departure, within the safe share.',
+      '0.0 drive: open open for 10 s',
+      '0.0 offer: none',
+      '10.0 offer: 6 A',
+      '11.0 drive: closed open for 10 s',
+      'closed open, offered 6 A: fallback: too few charge points to agree on a plan, drawing 1.4 kW inside the safe share',
+    ],
+    mutants: [
+      {
+        meaning: 'it counts as a round that failed',
+        find: "    if (!runtime.agrees) return { round, why: 'alone' };\n",
+        replace: '',
+        tells: 'closed open, offered 6 A: fallback: round 1001 was terminated, drawing 1.4 kW inside the safe share',
+      },
+      {
+        meaning: 'it orders as if somebody could agree',
+        find: '      deciding < 0 ||\n',
+        replace: '',
+        and: {
+          find: 'const { deciding } = runtime.state;',
+          replace: 'const deciding = Math.floor(clock.now() / round_ms) + 1;',
+        },
+        tells: '10.0 wish: buy 7360 W',
+      },
+      {
+        meaning: 'the owner is told of a plan',
+        find: "runtime.agrees ? 'Following the plan.' : 'Charging in time for the departure, within the safe share.'",
+        replace: "'Following the plan.'",
+        tells: 'Following the plan.',
+      },
+    ],
+  },
+  {
     rule: 'the contacts open when the plan has ended',
     story: async (module) => {
       const { bench } = await charging(module);

@@ -1,5 +1,6 @@
 /** The command itself, as a person runs it: a process of its own, its words and its exit code. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -142,6 +143,47 @@ describe('init, then check, as an installer would', () => {
     expect(existsSync(join(folder, 'bad'))).toBe(false);
   });
 });
+
+test.each([
+  [3, { ready: true, code: 0 }, 'No agreement: this neighbourhood has 3 charge points'],
+  [4, { ready: false, code: 2 }, 'no broker at mqtt://127.0.0.1:1: is it running?'],
+])(
+  '%i charge points that have never traded, without a broker: how the head meter starts',
+  async (count, ends, says) => {
+    const dir = join(folder, `alone-${count}`);
+    p2pebt('init', dir, '--name', 'head', '--head-meter');
+    const key = (name: string) => Buffer.from(createKeyFile(join(dir, `${name}.pem`)).publicKey).toString('hex');
+    const connector = { kind: 'slow', charge_W: 7_000, discharge_W: 0 };
+    const chargePoints = Array.from({ length: count }, (_, i) => {
+      return { name: `cp-${i}`, publicKey: key(`cp-${i}`), role: 'charge-point', connector, safeShare_W: 1_400 };
+    });
+    const rules = { roundTime_s: 300, maxWait_rounds: 2, lookAhead_rounds: 24 };
+    const limits = { capacity_W: 50_000, exportLimit_W: 0, margin_W: 0 };
+    const efficiencies = { chargingEfficiency_ppm: 950_000, dischargingEfficiency_ppm: 950_000 };
+    const head = { name: 'meter', publicKey: key('meter'), role: 'head-meter', safeShare_W: 0 };
+    const nodes = [...chargePoints, head];
+    const neighbourhood = { microgrid: 'street', ...rules, ...limits, ...efficiencies, nodes };
+    writeFileSync(join(dir, 'neighbourhood.json'), JSON.stringify(neighbourhood));
+    const config = { node: 'meter', key: 'meter.pem', neighbourhood: 'neighbourhood.json', ledger: 'ledger.sqlite' };
+    const outside = { broker: { urls: ['mqtt://127.0.0.1:1'] }, page: 'off' };
+    const meter = { model: 'eastron-sdm630', tcp: '127.0.0.1:1' };
+    writeFileSync(join(dir, 'p2pebt.yaml'), JSON.stringify({ ...config, ...outside, meter }));
+
+    const child = spawn(process.execPath, [COMMAND, 'run', '--config', join(dir, 'p2pebt.yaml')], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    let [told, ready] = ['', false];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (told += text));
+    child.on('message', () => {
+      ready = true;
+      child.kill('SIGTERM');
+    });
+    const [code] = await once(child, 'close');
+    expect({ ready, code }).toEqual(ends);
+    expect(told.split('\n').filter((line) => line.includes(says) && line.startsWith('{'))).toHaveLength(1); // logged once
+  },
+  20_000,
+);
 
 test('on another Node it says so, and starts nothing', () => {
   // The same file in a context that claims to be older: the one thing it may use is what Node 0.12 had.

@@ -175,6 +175,43 @@ describe('a sound configuration', () => {
   });
 });
 
+describe('a neighbourhood of fewer charge points than can agree', () => {
+  /** What `check` says when so many charge points are in the file and this one may draw so much. */
+  function said(chargePoints: number, safeShare_W = 4_140): string[] {
+    const neighbourhood = JSON.parse(readFileSync(at('neighbourhood.json'), 'utf8'));
+    neighbourhood.nodes.splice(chargePoints, 4 - chargePoints);
+    neighbourhood.nodes[0].safeShare_W = safeShare_W;
+    writeFileSync(at('neighbourhood.json'), JSON.stringify(neighbourhood));
+    return summary(accepted()).slice(10);
+  }
+  const toAgree =
+    'To trade, list at least 4 charge points in the neighbourhood file, give it to every node, and name a new ledger in ' +
+    'each configuration: the new file begins a chain of its own.';
+  const consistent = 'Everything is consistent. Hardware and broker were not touched.';
+
+  test.each([
+    [1, '1 charge point'],
+    [2, '2 charge points'],
+    [3, '3 charge points'],
+  ])('%i: is accepted, and check says what that means and what to do', (chargePoints, words) => {
+    expect(said(chargePoints)).toEqual([
+      `No agreement: this neighbourhood has ${words}, and agreeing takes 4. Nothing is traded; each charge point charges ` +
+        'within its own safe share.',
+      toAgree,
+      consistent,
+    ]);
+  });
+
+  test('a safe share that no vehicle can follow is told: without agreement there is never more', () => {
+    expect(said(3, 4_139)[1]).toBe(
+      'cp-1 WILL NEVER CHARGE: its safe share of 4.139 kW is below the 4.14 kW that a vehicle on 3 phases can follow; ' +
+        'raise its safeShare_W.',
+    );
+  });
+
+  test('four agree, and nothing is said, whatever the share', () => expect(said(4, 1_400)).toEqual([consistent]));
+});
+
 describe('a configuration with mistakes', () => {
   test('all of them at once, of every kind, each with its line, what is wrong and what to do', () => {
     chmodSync(at('cp-1.pem'), 0o644);
@@ -363,7 +400,7 @@ describe('the neighbourhood', () => {
       (n) => void Object.assign(n.nodes[2]!, { name: 'cp-2' }),
       /nodes\[2\].name: the same as nodes\[1\].name/,
     ],
-    ['three charge points', (n) => void n.nodes.splice(3, 1), /nodes: 3 charge points; agreement .* at least 4/],
+    ['no charge point', (n) => void n.nodes.splice(0, 4), /nodes: 0 charge points; list at least one node/],
     ['no head meter', (n) => void n.nodes.pop(), /nodes: 0 head meters; list exactly one/],
     [
       'shares beyond the capacity',

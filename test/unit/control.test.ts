@@ -417,6 +417,11 @@ describe('fallback', () => {
         { why: 'cut-off' },
         'charge 6.086 | fallback: no contact with the neighbourhood, drawing 1.4 kW inside the safe share',
       ],
+      [
+        40,
+        { why: 'alone' },
+        'charge 6.086 | fallback: too few charge points to agree on a plan, drawing 1.4 kW inside the safe share',
+      ],
     ]);
     tell(new Story({ need: missing(5_000, 6), why: 'starting' }), [
       [20, {}, 'open - | fallback: no round has been agreed yet; the missing 5 kWh can wait'],

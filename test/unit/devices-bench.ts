@@ -10,7 +10,7 @@ import type { ChargePoint, startChargePoint } from '../../firmware/charge-point.
 import type { ChargePointConfig } from '../../firmware/config.ts';
 import type { Bus, Clock } from '../../firmware/ports.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
-import { makeRegistry } from '../../firmware/protocol/registry.ts';
+import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { createRuntime, type Runtime } from '../../firmware/runtime.ts';
 import { HalError } from '../../hal/errors.ts';
@@ -35,12 +35,14 @@ export interface BenchOptions {
   readonly scale?: number;
   /** Seconds into the round at the start. */
   readonly second?: number;
+  /** In the neighbourhood; 4 unless stated. */
+  readonly chargePoints?: number;
 }
 
 export class Bench {
   readonly clock: ManualClock;
   readonly ledger = new MemoryLedger();
-  readonly registry = makeRegistry(neighbourhoodOf(4), sha256);
+  readonly registry: Registry;
   readonly journal: { readonly at: number; readonly about: About; readonly text: string }[] = [];
   /** What does not answer. */
   readonly silent = new Set<Silent>();
@@ -67,7 +69,8 @@ export class Bench {
   private life = { alive: true };
   private readonly lease: Lease;
 
-  constructor({ scale = 1, second = 0 }: BenchOptions = {}) {
+  constructor({ scale = 1, second = 0, chargePoints = 4 }: BenchOptions = {}) {
+    this.registry = makeRegistry(neighbourhoodOf(chargePoints), sha256);
     this.start = NOW * ROUND_ms + second * 1000;
     this.countedAt = this.start;
     this.clock = new ManualClock(this.start, scale);

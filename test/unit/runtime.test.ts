@@ -10,6 +10,8 @@ import type { Bus } from '../../firmware/ports.ts';
 import { MESSAGE_MAX_BYTES } from '../../firmware/protocol/limits.ts';
 import { type Signed, type SyncResponse, toWire } from '../../firmware/protocol/messages.ts';
 import { createRuntime } from '../../firmware/runtime.ts';
+import { type Patch, withPatched } from '../mutate.ts';
+import * as driver from './protocol-driver.ts';
 import { atOnce, LATENCY_ms, ManualClock, MemoryLedger, Neighbours, signerOf } from './protocol-driver.ts';
 
 const R = 1000;
@@ -172,6 +174,60 @@ test('once stopped it says nothing more', () => {
   events.length = 0;
   clock.advance(900_000);
   expect(events).toEqual([]);
+});
+
+/** Four rounds of so many charge points, woken and fed as by their devices; then one starts again and has lost its ledger. */
+function neighboursAgree({ Neighbours, MemoryLedger }: typeof driver, chargePoints: number) {
+  const play = new Neighbours({ chargePoints });
+  for (let round = 0; round < 4; round++) {
+    for (const { runtime } of play.players) runtime.wake();
+    play.buy(0, 5000);
+    play.rounds(1);
+  }
+  const lost = new MemoryLedger();
+  lost.whole = false;
+  play.restart(0, lost);
+  const { runtime, ledger } = play.players.at(-1) as driver.Player;
+  const status = Buffer.from('{"alive":true}');
+  play.hear(chargePoints, 'p2pebt/1/street/status/cp1', status);
+  return {
+    agrees: runtime.agrees,
+    plans: play.players.some(({ plans }) => plans.length > 0),
+    said: play.players.some(({ said }) => said.length > 0),
+    notes: play.notes.length > 0,
+    written: play.journal.length + ledger.statements.length + ledger.votes.length + lost.facts.size > 0,
+    hears: runtime.peers.get('cp1'),
+  };
+}
+const SILENT = { agrees: false, plans: false, said: false, notes: false, written: false, hears: true };
+
+test('fewer than four say nothing, write nothing and get no plan; they still see who is there. Four agree', () => {
+  for (const few of [1, 2, 3]) expect(neighboursAgree(driver, few)).toEqual(SILENT);
+  const agreed = { agrees: true, plans: true, said: true, notes: true, written: true, hears: true };
+  expect(neighboursAgree(driver, 4)).toEqual(agreed);
+});
+
+test.each<[string, Patch, object]>([
+  [
+    'three count as enough',
+    { file: 'firmware/protocol/seats.ts', find: 'n >= SEATS_LEAST;', replace: 'n >= 3;' },
+    { agrees: true, plans: true, said: true },
+  ],
+  [
+    'a core is fed that cannot agree',
+    { file: 'firmware/runtime.ts', find: '    if (!agrees) return;\n    queue', replace: '    queue' },
+    { agrees: false, said: true, written: true },
+  ],
+  [
+    'it is started',
+    { file: 'firmware/runtime.ts', find: '      if (!agrees) return;\n      resume', replace: '      resume' },
+    { agrees: false, notes: true, written: true },
+  ],
+])('that is missed where %s', async (meaning, patch, shows) => {
+  const source = { folders: ['firmware', 'hal', 'test/unit'], entry: 'test/unit/protocol-driver.ts', patches: [patch] };
+  const found = await withPatched(meaning, source, (mutant: typeof driver) => neighboursAgree(mutant, 3));
+  expect(found).toMatchObject(shows);
+  expect(found).not.toEqual(SILENT);
 });
 
 test('presence is informal: known names only, nonsense is not alive, a lost broker makes everyone absent', () => {

@@ -1,8 +1,12 @@
 /** The words of a controller's page that depend on time. */
 import { expect, test } from 'vitest';
+import { emptyChronicle } from '../../firmware/chronicle.ts';
+import type { Config } from '../../firmware/config.ts';
+import { emptyChain } from '../../firmware/page/view.ts';
 import { decisionStart, hours } from '../../firmware/protocol/round.ts';
 import type { ProtocolState } from '../../firmware/protocol/state.ts';
-import { orderState, phaseOf } from '../../firmware/viewer.ts';
+import { orderState, phaseOf, viewOf } from '../../firmware/viewer.ts';
+import { Neighbours } from './protocol-driver.ts';
 
 test('an order is scheduled until its round has passed, and only then executed', () => {
   const story = [
@@ -37,3 +41,37 @@ test('the phases of a round; before the first schedule of all nothing has failed
   expect(at(0.99, -1)).toBe('the first round is being agreed');
   expect(at(0.99, 7)).toBe('agreed');
 });
+
+test.each([
+  [3, true],
+  [4, false],
+])(
+  'of %i charge points: whether the view says that there is no agreement, with a true time in any case',
+  (chargePoints, says) => {
+    const play = new Neighbours({ chargePoints }).until(20);
+    const { neighbourhood } = play.registry;
+    const view = viewOf({
+      config: { neighbourhood, self: neighbourhood.nodes[0], index: 0, role: 'charge-point' } as unknown as Config,
+      clock: play.clock,
+      runtime: play.player(0).runtime,
+      chronicle: emptyChronicle(),
+      ahead: [],
+      brokerConnected: false,
+      chargePoint: null,
+      sitePower_W: null,
+    });
+    const [node] = view.nodes;
+    const words =
+      'No agreement: this neighbourhood has 3 charge points, and agreeing takes 4. Nothing is traded; each charge point charges within its own safe share.';
+    expect(node.noAgreement).toBe(says ? words : undefined);
+    expect(node.time).toEqual({
+      now_ms: 999 * 300_000 + 20_000,
+      scale: 1,
+      round: 1000, // a twin that asks the core, which has never been told the time, says -1
+      phase: says ? 'no agreement' : 'collecting orders',
+      nextRoundAt_ms: 1000 * 300_000,
+    });
+    expect(play.state(0).deciding).toBe(says ? -1 : 1000);
+    expect(view.chain).toEqual(emptyChain('cp1'));
+  },
+);

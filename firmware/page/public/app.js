@@ -37,6 +37,9 @@ function show(view) {
     document.title = `${view.title} · ${reader.microgrid}`;
     setText(byId('round'), String(time.round)); // the name of the round, so without separators
     setText(byId('phase'), reader.gone ? 'no controller answers' : time.phase);
+    byId('no-agreement').hidden = reader.noAgreement === undefined;
+    setText(byId('no-agreement'), reader.noAgreement ?? '');
+    byId('main').classList.toggle('alone', reader.noAgreement !== undefined); // then there is nothing agreed to show
     byId('scale').hidden = time.scale === 1;
     setText(byId('scale'), `bench clock ×${integer(time.scale)}`);
     showChain(view.chain, time.now_ms);

@@ -48,13 +48,13 @@ export function nodeCard(first) {
       element.classList.toggle('absent', node.gone !== undefined);
       gone.hidden = !node.gone;
       setText(gone, node.gone ? `${node.gone.why}; no view since ${time(node.gone.since_ms)}` : '');
-      fill(standing, [node.gone, node.brokerConnected, node.peers, node.head, node.version], () => [
+      fill(standing, [node.gone, node.noAgreement, node.brokerConnected, node.peers, node.head, node.version], () => [
         ...(node.gone
           ? ['last seen']
           : [
               h(
                 'span',
-                { class: node.brokerConnected ? '' : 'bad' },
+                { class: node.brokerConnected || node.noAgreement ? '' : 'bad' },
                 `broker ${node.brokerConnected ? 'connected' : 'lost'}`,
               ),
               ` · ${integer(node.peers.alive)} of ${count(node.peers.known, 'peer')} alive`,

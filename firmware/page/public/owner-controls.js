@@ -58,7 +58,9 @@ export function ownerControls(first) {
   );
   return {
     element,
-    update({ chargePoint }) {
+    update({ chargePoint, noAgreement }) {
+      const [follow] = buttons;
+      setText(follow.button, noAgreement ? 'Charge in time' : 'Follow the plan');
       for (const { override, button } of buttons) button.ariaPressed = String(chargePoint?.override === override);
       weld.hidden = !chargePoint?.faults.includes('welded-contact');
     },
