@@ -252,9 +252,10 @@ export async function runController(config: Config): Promise<void> {
     changed = () => page?.changed();
     log.info({ url: page.url }, `the page is at ${page.url}`);
   }
+  const stop = stopRequested(); // whoever hears that it is ready may stop it at once
   if (process.connected) process.send?.({ ready: true, page: page?.url ?? null } satisfies Ready);
 
-  await stopRequested();
+  await stop;
   log.info('stopping: opening the contacts');
   stopWaking();
   clearInterval(watching);
