@@ -5,6 +5,7 @@
  *
  *   nodes 4 | seed 1 | rounds 3
  *   in 2 silent NODE...                    in 2 lies NODE LIE
+ *   in 2 stolen NODE                       whoever has its first key orders with it
  *   in 2 apart NODE...                     from the others; they hear one another
  *   in 2 crash NODE at 130 back 220 [losing 2]   seconds into the deciding interval; votes that its disk loses
  *   in 2 registrar rotates NODE            or adds NODE, which starts in that round, or removes NODE
@@ -98,6 +99,9 @@ function trouble(script: Script, registry: Registry, nodes: readonly string[]): 
     calmRounds: 0,
     get crashes() {
       return crashes;
+    },
+    get stolen() {
+      return of('stolen').map(([name]) => index(name));
     },
     begin(at, now_ms) {
       round = FIRST_ROUND + at;

@@ -35,7 +35,7 @@ import type { Input } from '../../firmware/protocol/step.ts';
 import { type Rule, solve } from '../../firmware/solver/solve.ts';
 import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
 import { type Core, device } from './core.ts';
-import { Door } from './door.ts';
+import { Door, hasKey } from './door.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
 import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
 import { Network, type Packet } from './network.ts';
@@ -79,6 +79,8 @@ export interface Watch {
   plan(node: SimNode, plan: Plan): void;
   note(node: SimNode, note: Note): void;
   heard(node: SimNode, message: Signed): void;
+  /** Its sender has no key in its epoch. */
+  refused(node: SimNode, message: Signed): void;
   evidence(node: SimNode, proof: Signed<Evidence>): void;
   crashed(node: SimNode): void;
   restarted(node: SimNode): void;
@@ -219,6 +221,7 @@ export class Cluster {
       if (offset === wishes_ms) {
         this.registrarSpeaks(round);
         this.peopleWish();
+        this.thievesWish(round);
       }
       this.network.arrivals(this.now_ms, (to, packet) => this.deliver(this.nodes[to], packet));
     }
@@ -300,7 +303,9 @@ export class Cluster {
     const { message } = packet;
     this.network.count(packet);
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
-    if (!node.door.admits(packet, node.state.deciding, node.state.finalNode.state)) return;
+    const chain = node.state.finalNode.state;
+    if (!hasKey(message, chain)) this.options.watch?.refused?.(node, message);
+    if (!node.door.admits(packet, node.state.deciding, chain)) return;
     this.options.watch?.heard?.(node, message);
     if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);
     this.feed(node, { kind: 'message', message });
@@ -518,6 +523,16 @@ export class Cluster {
     const message = this.sign({ epoch, round, view: 0, sender: registrar, body });
     this.options.watch?.said?.(message, true);
     this.broadcast(registrar, message);
+  }
+
+  /** What a first key signs is of the first epoch: no door would take it for the signature of another. */
+  private thievesWish(round: number): void {
+    for (const sender of this.faults.stolen ?? []) {
+      const { charge_W: power_W = 0 } = this.street.nodes[sender].connector ?? {};
+      const terms = { price: 20_000, power_W, maxWait_rounds: 2, divisible: false, minimum_W: power_W };
+      const body = { type: 'ORDER' as const, ref: 1, connector: 0, side: 'buy' as const, ...terms };
+      this.broadcast(sender, this.sign({ epoch: 0, round, view: 0, sender, body }));
+    }
   }
 
   private peopleWish(): void {

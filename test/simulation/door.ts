@@ -46,7 +46,7 @@ function inWindow({ round, body }: Signed, deciding: number): boolean {
 }
 
 /** A question may be of any epoch: who asks does not know which it is. */
-function hasKey({ sender, epoch, body }: Signed, members: Members): boolean {
+export function hasKey({ sender, epoch, body }: Signed, members: Members): boolean {
   if (publicKeyOf(members, sender, epoch) !== null) return true;
   const last = members.handover?.registry ?? members.registry;
   return body.type === 'SYNC_REQ' && publicKeyOf(members, sender, last.epoch) !== null;

@@ -90,6 +90,9 @@ export function simulate(options: RunOptions): Report {
       if (note.code === 'view-skipped' && node.honest) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
       line(node, note.code, note.text);
     },
+    refused(node, { body, sender, epoch }) {
+      line(node, 'refused', `${body.type} of node ${sender} is not heard: it has no key in epoch ${epoch}`);
+    },
     crashed(node) {
       checkers.crashed(node);
       line(node, 'crashed', 'the power goes');
