@@ -5,18 +5,20 @@
  *
  *   nodes 4 | seed 1 | rounds 3
  *   in 2 silent NODE...                    in 2 lies NODE LIE
+ *   in 2 stolen NODE                       whoever has its first key orders with it
  *   in 2 apart NODE...                     from the others; they hear one another
  *   in 2 crash NODE at 130 back 220 [losing 2]   seconds into the deciding interval; votes that its disk loses
+ *   in 2 registrar rotates NODE            or adds NODE, which starts in that round, or removes NODE
  *   in 2 late TYPE of NODE by 9 [to NODE...]   seconds; everybody unless named
  *   shows WORDS                            what the story is told for: without these words it fails
  */
-import type { Signed } from '../../firmware/protocol/messages.ts';
+import type { Amendment, Signed } from '../../firmware/protocol/messages.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { firstView, leaderOf } from '../../firmware/protocol/round.ts';
 import type { Lie } from '../simulation/byzantine.ts';
 import { LIES } from '../simulation/byzantine.ts';
 import type { Crash, Trouble } from '../simulation/faults.ts';
-import { neighbourhoodOf } from '../simulation/neighbourhood.ts';
+import { add, neighbourhoodOf, rotate } from '../simulation/neighbourhood.ts';
 import { type Line, simulate } from '../simulation/simulate.ts';
 
 const LATENCY_MS = 100;
@@ -53,14 +55,35 @@ function parse(text: string): Script {
   return { nodes, seed, rounds, commands, points };
 }
 
-function trouble(script: Script, registry: Registry): Trouble {
+const AMENDMENTS: Readonly<Record<string, (node: number, name: string) => Amendment>> = {
+  rotates: rotate,
+  adds: (_, name) => add(name),
+  removes: (node) => ({ op: 'remove', node }),
+};
+
+/** What the registrar says, by round counted from 0, and the names of all nodes by index. */
+function membersOf({ nodes, commands }: Script): { changes: Map<number, readonly Amendment[]>; names: string[] } {
+  const said = commands.filter(({ words }) => words[0] === 'registrar');
+  const names = neighbourhoodOf(nodes, 'wide', said.length > 0).nodes.map(({ name }) => name);
+  const changes = new Map<number, readonly Amendment[]>();
+  for (const { from, words } of said) {
+    const [, verb, name] = words;
+    if (verb === 'adds') names.push(name);
+    if (AMENDMENTS[verb] === undefined || !names.includes(name))
+      throw new Error(`scenario: the registrar cannot say "${verb} ${name}"`);
+    changes.set(from - 1, [...(changes.get(from - 1) ?? []), AMENDMENTS[verb](names.indexOf(name), name)]);
+  }
+  return { changes, names };
+}
+
+function trouble(script: Script, registry: Registry, nodes: readonly string[]): Trouble {
   let active: readonly (readonly string[])[] = [];
   let round = 0;
   let crashes: Crash[] = [];
   const index = (name: string): number => {
     if (name === 'seal-leader') return leaderOf(registry, firstView(round, 'SEAL'));
     if (name === 'schedule-leader') return leaderOf(registry, firstView(round, 'SCHEDULE'));
-    const found = registry.neighbourhood.nodes.findIndex((node) => node.name === name);
+    const found = nodes.indexOf(name);
     if (found < 0) throw new Error(`scenario: no node ${name}`);
     return found;
   };
@@ -76,6 +99,9 @@ function trouble(script: Script, registry: Registry): Trouble {
     calmRounds: 0,
     get crashes() {
       return crashes;
+    },
+    get stolen() {
+      return of('stolen').map(([name]) => index(name));
     },
     begin(at, now_ms) {
       round = FIRST_ROUND + at;
@@ -113,11 +139,12 @@ function trouble(script: Script, registry: Registry): Trouble {
 export function tellStory(commands: string): string {
   const script = parse(commands);
   const events: { readonly line: Line; readonly nodes: string[] }[] = [];
-  const { nodes: neighbours } = neighbourhoodOf(script.nodes);
-  const named = (text: string): string => text.replace(/\bnode (\d+)/g, (_, index) => neighbours[index].name);
+  const { changes, names: neighbours } = membersOf(script);
+  const named = (text: string): string => text.replace(/\bnode (\d+)/g, (_, index) => neighbours[index]);
   const { violation, finalInTime, rounds } = simulate({
     ...script,
-    trouble: (registry) => trouble(script, registry),
+    ...(changes.size > 0 && { changes }),
+    trouble: (registry) => trouble(script, registry, neighbours),
     tell(line) {
       if (line.code === 'round-begins') return;
       const same = events.find((event) => event.line.round === line.round && event.line.text === line.text);
@@ -131,7 +158,9 @@ export function tellStory(commands: string): string {
     if (line.round !== last) story.push(`round ${line.round - FIRST_ROUND + 1}`);
     last = line.round;
     const names = new Set(nodes);
-    const who = names.size > script.nodes ? 'all' : [...names].join(' ');
+    const arrived = [...changes].filter(([round]) => FIRST_ROUND + round <= line.round).flatMap(([, said]) => said);
+    const who =
+      names.size > script.nodes + arrived.filter(({ op }) => op === 'add').length ? 'all' : [...names].join(' ');
     story.push(`  ${line.offset_s.toFixed(1).padStart(5)} s  ${who}: ${named(line.text)}`);
   }
   story.push(`verdict: ${violation?.text ?? 'no invariant broke'}; ${finalInTime} of ${rounds} rounds final in time`);

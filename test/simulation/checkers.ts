@@ -71,7 +71,6 @@ export class Checkers implements Partial<Watch> {
   decidedRounds = 0;
   inTime = 0;
   private readonly cluster: () => Cluster;
-  private readonly registry: Registry;
   private readonly said_ = new Map<number, Said>();
   /** The one final chain: block ids and states by height - 1. */
   private readonly chain: { readonly id: string; readonly round: number; readonly sets: readonly Registry[] }[] = [];
@@ -109,8 +108,8 @@ export class Checkers implements Partial<Watch> {
   /** `cluster` is asked late, since the cluster is made with its watch. */
   constructor(cluster: () => Cluster, registry: Registry) {
     this.cluster = cluster;
-    this.registry = makeRegistry(registry.neighbourhood, sha256); // not the cluster's: a mutant may have another quorum
-    this.tip = genesisState(this.registry);
+    // Not the cluster's registry: a mutant may have another quorum.
+    this.tip = genesisState(makeRegistry(registry.neighbourhood, sha256));
   }
 
   said(message: Signed, honest: boolean): void {
@@ -274,7 +273,7 @@ export class Checkers implements Partial<Watch> {
 
   /** I4 and I5. A limit that the households break with everybody in the fallback is not the trade's fault. */
   flow(round: number, { power_W, site_W, load_W, stored_Wh }: Flow): void {
-    const { capacity_W, exportLimit_W, nodes } = this.registry.neighbourhood;
+    const { capacity_W, exportLimit_W, nodes } = this.cluster().street;
     const fallback_W = nodes.reduce((sum, { safeShare_W }) => sum + safeShare_W, load_W);
     if (site_W > Math.max(capacity_W, fallback_W))
       throw new Violation('I4', round, `the site draws ${site_W} W of ${capacity_W} W, households ${load_W} W`);

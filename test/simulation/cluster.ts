@@ -10,8 +10,10 @@ import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
 import { bytesOf, type Question } from '../../firmware/protocol/consensus/answer.ts';
+import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
 import { isQuorum, type Sets, setsOf } from '../../firmware/protocol/membership.ts';
 import {
+  type Amendment,
   addresseeOf,
   type Block,
   type Body,
@@ -33,7 +35,7 @@ import type { Input } from '../../firmware/protocol/step.ts';
 import { type Rule, solve } from '../../firmware/solver/solve.ts';
 import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
 import { type Core, device } from './core.ts';
-import { Door } from './door.ts';
+import { Door, hasKey } from './door.ts';
 import { type Crash, type Fault, Faults, type Trouble } from './faults.ts';
 import { neighbourhoodOf, type Sizing } from './neighbourhood.ts';
 import { Network, type Packet } from './network.ts';
@@ -60,6 +62,8 @@ export interface ClusterOptions {
   readonly rule?: Rule;
   /** How much the site's connection can carry. */
   readonly sizing?: Sizing;
+  /** By round, counted from 0: what a registrar says in it. Who is to join is there from then on. */
+  readonly changes?: ReadonlyMap<number, readonly Amendment[]>;
   /** False: disks that lose their last writes at a crash. */
   readonly syncs?: boolean;
   /** True: a node whose tail is lost does not know it (negative control). */
@@ -75,6 +79,8 @@ export interface Watch {
   plan(node: SimNode, plan: Plan): void;
   note(node: SimNode, note: Note): void;
   heard(node: SimNode, message: Signed): void;
+  /** Its sender has no key in its epoch. */
+  refused(node: SimNode, message: Signed): void;
   evidence(node: SimNode, proof: Signed<Evidence>): void;
   crashed(node: SimNode): void;
   restarted(node: SimNode): void;
@@ -118,6 +124,8 @@ const HEAD_BIAS_W = -2000;
 
 export class Cluster {
   readonly registry: Registry;
+  /** Everybody there will ever be. */
+  readonly street: Neighbourhood;
   readonly nodes: SimNode[];
   readonly network: Network;
   readonly faults: Trouble;
@@ -135,11 +143,17 @@ export class Cluster {
   private headSaid: Registers & { readonly power_W: number } = { imported_Wh: 0, exported_Wh: 0, power_W: 0 };
   private site_W = 0;
   private rounds = 0;
+  private saidChanges = 0;
 
   constructor(options: ClusterOptions) {
     this.options = options;
     this.core = options.core ?? device;
-    const neighbourhood = neighbourhoodOf(options.nodes, options.sizing);
+    const changes = [...(options.changes ?? [])];
+    const neighbourhood = neighbourhoodOf(options.nodes, options.sizing, changes.length > 0);
+    const newcomers = changes.flatMap(([round, amendments]) =>
+      amendments.flatMap((each) => (each.op === 'add' ? [{ round, ...each, role: 'charge-point' as const }] : [])),
+    );
+    this.street = { ...neighbourhood, nodes: [...neighbourhood.nodes, ...newcomers] };
     this.registry = this.core.makeRegistry(neighbourhood, sha256);
     this.people = randomStream(options.seed, 'world');
     this.audit = shared(this.core);
@@ -152,22 +166,31 @@ export class Cluster {
       (twins > 0 ? schedule : new Faults({ kinds, steady, lies: menu, seed, n, hours }));
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
     this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
-    this.world = new World(neighbourhood, this.people, randomStream(options.seed, 'things'), this.now_ms);
-    this.nodes = schedule.keys.map((index, place) => ({
+    this.world = new World(this.street, this.people, randomStream(options.seed, 'things'), this.now_ms);
+    const present = schedule.keys.length;
+    const keys = [...schedule.keys, ...[...this.street.nodes.keys()].slice(n + 1)];
+    this.nodes = keys.map((index, place) => ({
       index,
       place,
-      honest: !this.faults.liars.has(index) && schedule.keys.indexOf(index) === schedule.keys.lastIndexOf(index),
-      name: neighbourhood.nodes[index].name,
+      honest: !this.faults.liars.has(index) && keys.indexOf(index) === keys.lastIndexOf(index),
+      name: this.street.nodes[index].name,
       liar: this.faults.liars.has(index) ? makeLiar(options.nodes + 1, lies, (message) => this.sign(message)) : null,
       state: this.core.makeState(this.registry, index, sha256, this.audit),
-      alive: true,
+      alive: place < present,
       disk: new Disk(options.syncs ?? true),
       door: new Door(),
       ticked_ms: 0,
       crash: null,
-      backAt_ms: 0,
+      backAt_ms: place < present ? 0 : this.arrival_ms(newcomers[index - neighbourhood.nodes.length]),
       plans: [],
     }));
+  }
+
+  /** When a newcomer starts; never for the registrar, who is no node. */
+  private arrival_ms(newcomer: { readonly round: number } | undefined): number {
+    return newcomer === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.now_ms + newcomer.round * this.registry.neighbourhood.roundTime_s * 1000;
   }
 
   get honest(): SimNode[] {
@@ -195,7 +218,11 @@ export class Cluster {
         if (offset % every === 0 || (!quiet && this.isOpen(round, offset))) this.tickAll();
       }
       if (offset === 2 * hours.delta_ms) this.metersReport();
-      if (offset === wishes_ms) this.peopleWish();
+      if (offset === wishes_ms) {
+        this.registrarSpeaks(round);
+        this.peopleWish();
+        this.thievesWish(round);
+      }
       this.network.arrivals(this.now_ms, (to, packet) => this.deliver(this.nodes[to], packet));
     }
     this.rounds += 1;
@@ -276,7 +303,9 @@ export class Cluster {
     const { message } = packet;
     this.network.count(packet);
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
-    if (!node.door.admits(packet, node.state.deciding)) return;
+    const chain = node.state.finalNode.state;
+    if (!hasKey(message, chain)) this.options.watch?.refused?.(node, message);
+    if (!node.door.admits(packet, node.state.deciding, chain)) return;
     this.options.watch?.heard?.(node, message);
     if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);
     this.feed(node, { kind: 'message', message });
@@ -481,9 +510,34 @@ export class Cluster {
     }
   }
 
+  /** It knows the chain, and says a thing once. It is no node: nothing reaches it. */
+  private registrarSpeaks(round: number): void {
+    const amendments = this.options.changes?.get(this.rounds);
+    if (amendments === undefined) return;
+    const { registrar } = this.registry;
+    this.saidChanges += 1;
+    const [{ epoch }] = this.honest
+      .map(({ state }) => state.finalNode.state.registry)
+      .sort((a, b) => b.epoch - a.epoch);
+    const body = { type: 'REGISTRY' as const, number: this.saidChanges, amendments };
+    const message = this.sign({ epoch, round, view: 0, sender: registrar, body });
+    this.options.watch?.said?.(message, true);
+    this.broadcast(registrar, message);
+  }
+
+  /** What a first key signs is of the first epoch: no door would take it for the signature of another. */
+  private thievesWish(round: number): void {
+    for (const sender of this.faults.stolen ?? []) {
+      const { charge_W: power_W = 0 } = this.street.nodes[sender].connector ?? {};
+      const terms = { price: 20_000, power_W, maxWait_rounds: 2, divisible: false, minimum_W: power_W };
+      const body = { type: 'ORDER' as const, ref: 1, connector: 0, side: 'buy' as const, ...terms };
+      this.broadcast(sender, this.sign({ epoch: 0, round, view: 0, sender, body }));
+    }
+  }
+
   private peopleWish(): void {
     for (const node of this.nodes) {
-      const connector = this.registry.neighbourhood.nodes[node.index].connector;
+      const connector = this.street.nodes[node.index].connector;
       const wishes = this.people.chance(0.6);
       const sells = this.people.chance(1 / 3);
       if (!node.alive || !connector || !wishes || this.core.hasOpenOrder(node.state)) continue;

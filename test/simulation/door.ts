@@ -1,7 +1,8 @@
 /**
- * A node's door without its keys (adapters/gate.ts): the window of rounds, and what was delivered before is dropped, by
- * the number that stands for its id. Like the device's it forgets all that at a restart.
+ * A node's door without its keys (adapters/gate.ts): the window of rounds, the epochs in which a sender has a key, and
+ * what was delivered before is dropped, by the number that stands for its id. Like the device's it forgets all that at a restart.
  */
+import { type Members, publicKeyOf } from '../../firmware/protocol/membership.ts';
 import type { Signed } from '../../firmware/protocol/messages.ts';
 import type { Packet } from './network.ts';
 
@@ -13,8 +14,8 @@ export class Door {
   private delivered = 0;
   private bits = new Uint32Array(256);
 
-  admits({ message, serial }: Packet, deciding: number): boolean {
-    if (this.has(serial) || !inWindow(message, deciding)) return false;
+  admits({ message, serial }: Packet, deciding: number, members: Members): boolean {
+    if (this.has(serial) || !inWindow(message, deciding) || !hasKey(message, members)) return false;
     this.remember(serial);
     return true;
   }
@@ -42,4 +43,11 @@ export class Door {
 function inWindow({ round, body }: Signed, deciding: number): boolean {
   const past = body.type === 'PROPOSE' || body.type === 'VOTE' || body.type === 'METER';
   return round <= deciding + 1 && (past || round >= deciding - 1);
+}
+
+/** A question may be of any epoch: who asks does not know which it is. */
+export function hasKey({ sender, epoch, body }: Signed, members: Members): boolean {
+  if (publicKeyOf(members, sender, epoch) !== null) return true;
+  const last = members.handover?.registry ?? members.registry;
+  return body.type === 'SYNC_REQ' && publicKeyOf(members, sender, last.epoch) !== null;
 }

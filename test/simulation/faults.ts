@@ -70,6 +70,8 @@ export interface Trouble extends Weather {
   ailment?(node: number, now_ms: number): Ailment | null;
   /** What the f + 1 largest of which do not do although they were told to, and all else is well with everybody. */
   readonly noShow?: 'charge' | 'discharge' | null;
+  /** Nodes whose first key somebody else has, who places orders with it. */
+  readonly stolen?: readonly number[];
   /** What is wrong with the head meter in this round. */
   readonly head?: HeadTrouble | null;
 }

@@ -158,6 +158,19 @@ export const MUTANTS: readonly Mutant[] = [
     run: { nodes: 4, rounds: 60, seed: 9, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
+    name: 'old-voters-alone',
+    meaning: 'between two epochs a block needs the old voters only',
+    patches: [
+      {
+        file: 'membership.ts',
+        find: "handover?.stage === 'joint' ? [registry, handover.registry] : [registry];",
+        replace: '(handover, [registry]);',
+      },
+    ],
+    caughtBy: ['I3'],
+    run: { nodes: 7, rounds: 12, seed: 1, faults: [], twins: 2 },
+  },
+  {
     name: 'two-notarize',
     meaning: 'a node votes for every proposal of a view',
     patches: [

@@ -1,6 +1,10 @@
-/** An invented neighbourhood of any size: charge points of four kinds and one head meter, always the last node. */
+/**
+ * An invented neighbourhood of any size: charge points of four kinds, one head meter, and behind it the registrar, if there
+ * is one. Whoever joins comes after them.
+ */
 import { createHash } from 'node:crypto';
 import type { Neighbourhood } from '../../firmware/protocol/genesis.ts';
+import type { Amendment } from '../../firmware/protocol/messages.ts';
 
 const KINDS = [
   { kind: 'slow', charge_W: 3000, discharge_W: 3000 },
@@ -18,8 +22,21 @@ export type Sizing = 'wide' | 'tight';
 const PEAK_W = 132_000;
 const MARGIN_W = 10_000;
 
-export function neighbourhoodOf(chargePoints: number, sizing: Sizing = 'wide'): Neighbourhood {
-  const key = (index: number): string => createHash('sha256').update(`key ${index}`).digest('hex');
+const key = (owner: number | string): string => createHash('sha256').update(`key ${owner}`).digest('hex');
+
+/** A charge point's key, new. */
+export const rotate = (node: number): Amendment => ({ op: 'rotate', node, publicKey: key(`${node}, new`) });
+
+/** A charge point joins. */
+export const add = (name: string): Amendment => ({
+  op: 'add',
+  name,
+  publicKey: key(name),
+  connector: KINDS[1],
+  safeShare_W: 1380,
+});
+
+export function neighbourhoodOf(chargePoints: number, sizing: Sizing = 'wide', registrar = false): Neighbourhood {
   return {
     microgrid: 'simulated',
     roundTime_s: 300,
@@ -39,6 +56,9 @@ export function neighbourhoodOf(chargePoints: number, sizing: Sizing = 'wide'): 
         safeShare_W: 1380,
       })),
       { name: 'head', publicKey: key(chargePoints), role: 'head-meter' as const, safeShare_W: 0 },
+      ...(registrar
+        ? [{ name: 'registrar', publicKey: key('registrar'), role: 'registrar' as const, safeShare_W: 0 }]
+        : []),
     ],
   };
 }

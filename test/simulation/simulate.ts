@@ -44,8 +44,17 @@ export interface Line {
   readonly text: string;
 }
 
+const STAGE_TEXT = {
+  agreed: 'agreed',
+  named: 'named: who was away can follow',
+  joint: 'joint: a block needs a quorum of the old voters and one of the new',
+} as const;
+
 export function simulate(options: RunOptions): Report {
-  const registry = device.makeRegistry(neighbourhoodOf(options.nodes, options.sizing), sha256);
+  const registry = device.makeRegistry(
+    neighbourhoodOf(options.nodes, options.sizing, options.changes !== undefined),
+    sha256,
+  );
   let cluster: Cluster;
   const checkers = new Checkers(() => cluster, registry);
   const skipped = new Set<string>();
@@ -66,7 +75,12 @@ export function simulate(options: RunOptions): Report {
   };
   const watch: Partial<Watch> = {
     said: looks((message, honest) => checkers.said(message, honest)),
-    final: looks((node, final) => checkers.final(node, final)),
+    final: looks((node, final) => {
+      checkers.final(node, final);
+      const [before, after] = [final.before.handover, final.state.handover];
+      if (after === null || before === null || after.stage === before.stage) return;
+      line(node, 'members', `epoch ${after.registry.epoch} is ${STAGE_TEXT[after.stage]}`);
+    }),
     plan: looks((node, plan) => checkers.plan(node, plan)),
     evidence: looks((node, proof) => checkers.evidence(node, proof)),
     heard: looks((node, message) => checkers.heard(node, message)),
@@ -75,6 +89,9 @@ export function simulate(options: RunOptions): Report {
     note(node, note) {
       if (note.code === 'view-skipped' && node.honest) skipped.add(`${note.round}/${note.text.split(' ')[1]}`);
       line(node, note.code, note.text);
+    },
+    refused(node, { body, sender, epoch }) {
+      line(node, 'refused', `${body.type} of node ${sender} is not heard: it has no key in epoch ${epoch}`);
     },
     crashed(node) {
       checkers.crashed(node);
