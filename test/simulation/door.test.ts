@@ -1,7 +1,8 @@
 /** The simulator's door against a plain one that keeps a set of what was delivered; and whose keys it knows. */
 import { expect, it } from 'vitest';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
-import { amend, type Members } from '../../firmware/protocol/membership.ts';
+import type { Members } from '../../firmware/protocol/members.ts';
+import { amend } from '../../firmware/protocol/membership.ts';
 import type { RegistryChange, Signed } from '../../firmware/protocol/messages.ts';
 import { makeRegistry, type Registry, registryWith } from '../../firmware/protocol/registry.ts';
 import { Door } from './door.ts';

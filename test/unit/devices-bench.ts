@@ -169,6 +169,7 @@ export class Bench {
     const chargePoint = start({
       config: {
         neighbourhood,
+        index: 0,
         self: { ...neighbourhood.nodes[0], connector },
         connector: { phases: 1, maxCurrent: milliamps(32_000), period: millis(500) },
         meter: { period: millis(1000) },
