@@ -231,6 +231,7 @@ function sendHeader(state: ProtocolState, out: Outcome): void {
 
 function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
   if (
+    !registryOf(state).mayTrade[state.self] ||
     state.deciding < state.memoryFrom_round ||
     state.orderedRound >= state.deciding ||
     offset_ms(state) >= state.hours.orders_ms
