@@ -101,7 +101,7 @@ test.each([
   process.kill(victim.pid, 'SIGKILL');
   await nobody();
   expect((await ended).code).not.toBe(0);
-  for (const name of readdirSync(folder).filter((name) => name !== 'neighbourhood.json')) {
+  for (const name of readdirSync(folder).filter((name) => name !== 'neighbourhood.json' && name !== 'registrar')) {
     const log = readFileSync(join(folder, name, 'log'), 'utf8')
       .trimEnd()
       .split('\n');

@@ -24,7 +24,9 @@ interface Ended {
 
 const run = (command: string): Promise<Ended> =>
   new Promise((resolve) => {
-    const inFolder = command.replaceAll('my-node', join(folder, 'my-node'));
+    const inFolder = command
+      .replaceAll('my-node', join(folder, 'my-node'))
+      .replaceAll('registrar.pem', join(folder, 'registrar.pem'));
     const port = inFolder.startsWith('npm start') ? ' --port 0' : '';
     execFile('sh', ['-c', inFolder + port], { cwd: root, timeout: 280_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), out: stdout + stderr });
@@ -37,6 +39,7 @@ test('the README has the commands that this test knows', () => {
     'npm test',
     'npm run p2pebt -- init my-node --name cp-1',
     'npm run p2pebt -- check --config my-node/p2pebt.yaml',
+    'npm run p2pebt -- member key registrar.pem',
   ]);
 });
 
@@ -77,4 +80,11 @@ test('init makes a node, and check names what the installer still has to fill in
   const fresh = await run(commands[3]);
   expect(fresh.code).not.toBe(0);
   expect(fresh.out).toMatch(/neighbourhood.*publicKey/);
+});
+
+test('member key makes a key for the registrar, and the entry that it prints is one of a neighbourhood file', async () => {
+  const { code, out } = await run(commands[4]);
+  expect(code, out).toBe(0);
+  expect(out).toMatch(/publicKey: [0-9a-f]{64}\n\s+role: registrar/);
+  expect((await run(commands[4])).out).toContain('registrar.pem'); // it is there already, and stays
 });
