@@ -19,7 +19,6 @@ import type { OwnerReply, OwnerRequest } from './page/owner.ts';
 import type { Override } from './page/view.ts';
 import type { Clock, Ledger } from './ports.ts';
 import { PPM } from './protocol/benefit/instance.ts';
-import { everyone } from './protocol/members.ts';
 import type { Plan } from './protocol/plan.ts';
 import { decisionStart } from './protocol/round.ts';
 import { hasOpenOrder } from './protocol/step.ts';
@@ -134,9 +133,17 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
     maxCurrent: config.connector.maxCurrent,
     charge_W: rated.charge_W,
     discharge_W: config.relays.discharge === undefined ? 0 : rated.discharge_W,
-    /** As the chain has it now: nothing for one that is yet to join, or has left, since nobody keeps it free for it. */
+    /**
+     * As the chain has it, the less of now and to come: nothing for one that is yet to join, or has left, or has the number
+     * of another, since nobody keeps it free for it.
+     */
     get safeShare_W() {
-      return everyone(runtime.state.finalNode.state)[config.index]?.safeShare_W ?? 0;
+      const { registry, handover } = runtime.state.finalNode.state;
+      const shares = [registry, handover?.registry ?? registry].map(({ members }) => {
+        const member = members[config.index];
+        return member?.name === config.self.name ? member.safeShare_W : 0;
+      });
+      return Math.min(...shares);
     },
   };
   const efficiency: Efficiency = {

@@ -12,7 +12,7 @@ import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode, sameBytes } from './protocol/codec.ts';
 import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
-import { everyone, publicKeyOf } from './protocol/members.ts';
+import { everyone, isPresent, publicKeyOf } from './protocol/members.ts';
 import {
   addresseeOf,
   type Block,
@@ -175,7 +175,9 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const isMember = (who: string): boolean =>
-    everyone(state.finalNode.state).some((node) => node.name === who && node.standing !== 'left');
+    everyone(state.finalNode.state).some(
+      (member, node) => member.name === who && isPresent(state.finalNode.state, node),
+    );
 
   const onBus = (topic: string, wire: Uint8Array): void => {
     const [, , , type, ...names] = topic.split('/');

@@ -6,6 +6,7 @@
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
+import { NODES_MOST } from './limits.ts';
 import { type Handover, STAGES } from './members.ts';
 import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
 import { type Member, type Membership, type Registry, registryWith } from './registry.ts';
@@ -86,7 +87,15 @@ const MEMBER = row<Member>({
   keyFrom_epoch: whole,
   standing: word(['in', 'struck', 'left']),
 });
-const MEMBERSHIP = row<Membership>({ epoch: whole, changes: whole, members: list(MEMBER) });
+const members = list(MEMBER);
+const bounded: typeof members = {
+  write: members.write,
+  read(value) {
+    if ((value as readonly Canonical[]).length > NODES_MOST) throw new Error('more members than there are numbers');
+    return members.read(value);
+  },
+};
+const MEMBERSHIP = row<Membership>({ epoch: whole, changes: whole, members: bounded });
 
 /** `origin`: any registry of the neighbourhood, for what no change of its members changes. */
 const stateCodec = (origin: Registry, hash: Hash): Codec<Resting> => {
@@ -147,6 +156,11 @@ export function openCheckpoint(
 ): ChainState | BlockRefusal {
   if (block.body.checkpoint !== hashOf(state, hash))
     return refusal('wrong-checkpoint', 'the block names another state than that of the checkpoint');
-  const chain = stateCodec(origin, hash).read(decode(state));
-  return { ...chain, instance: null, settled: [] };
+  try {
+    const chain = stateCodec(origin, hash).read(decode(state));
+    return { ...chain, instance: null, settled: [] };
+  } catch {
+    // The block may be its author's alone: then the bytes are whatever a liar likes.
+    return refusal('wrong-checkpoint', 'its bytes are not those of a state');
+  }
 }

@@ -38,3 +38,7 @@ export function publicKeyOf(members: Members, node: number, epoch: number): Uint
 /** Every node there is, the ones to come included, by index. */
 export const everyone = (members: Members): readonly Member[] =>
   (members.handover?.registry ?? members.registry).members;
+
+/** Whether a node is still, or already, here: one that is about to leave votes until its successors are alone. */
+export const isPresent = ({ registry, handover }: Members, node: number): boolean =>
+  [registry, handover?.registry].some((each) => each?.members[node] && each.members[node].standing !== 'left');

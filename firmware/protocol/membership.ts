@@ -98,8 +98,10 @@ export function refuseProof(registry: Registry, { body: { first, second } }: Sig
     if (message.epoch > registry.epoch || publicKeyOf(members, sender, message.epoch) === null)
       return `a proof with a key that node ${sender} no longer has`;
     const { body } = message;
-    if (body.type === 'PROPOSE' && body.carried.some((inner) => inner.body.type === 'EVIDENCE'))
-      return 'a proof within a proof';
+    if (body.type !== 'PROPOSE') continue;
+    if (body.carried.some((inner) => inner.body.type === 'EVIDENCE')) return 'a proof within a proof';
+    if (body.carried.some((inner) => publicKeyOf(members, inner.sender, inner.epoch) === null))
+      return 'a proof with a statement that nobody can check any more';
   }
   return null;
 }
@@ -120,11 +122,22 @@ export function amend(registry: Registry, { sender, body }: Signed<RegistryChang
     if (new Set(among.map((member) => member[field])).size < among.length) return `two nodes with the same ${field}`;
   }
   const { capacity_W, margin_W, loadProfile_W = [] } = registry.neighbourhood;
-  const shares_W = present.reduce((sum, { safeShare_W }) => sum + safeShare_W, 0);
+  // Until all know of the change, whoever gets less may still draw what it had.
+  const shares_W = members.reduce(
+    (sum, { safeShare_W }, node) => sum + Math.max(safeShare_W, registry.members[node]?.safeShare_W ?? 0),
+    0,
+  );
   const free_W = capacity_W - margin_W - loadProfile_W.reduce((most, load_W) => Math.max(most, load_W), 0);
   if (shares_W > free_W) return `the safe shares (${shares_W} W) exceed what the site leaves for them (${free_W} W)`;
   const next = registryWith(registry, { epoch: registry.epoch, changes: body.number, members }, hash);
-  return next.n < SEATS_LEAST ? `only ${next.n} voters would be left; at least ${SEATS_LEAST}` : next;
+  if (next.n < SEATS_LEAST) return `only ${next.n} voters would be left; at least ${SEATS_LEAST}`;
+  // A newcomer may never come, and a new key be mistyped: the hand-over must not depend on them.
+  const proven = next.leaders.filter(
+    (node) => registry.isValidator[node] && registry.members[node].publicKey === members[node].publicKey,
+  );
+  return proven.length < next.q
+    ? `${next.n - proven.length} new voters or keys at once: the others could not agree without them; change them one by one`
+    : next;
 }
 
 /** One entry of a change; the new key of a node that is there signs from the next epoch on. */

@@ -8,7 +8,7 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainRound, ChainState, PendingEntry } from '../../firmware/protocol/chain.ts';
 import { genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { checkpointOf, encodeState, openCheckpoint } from '../../firmware/protocol/checkpoint.ts';
-import { toHex } from '../../firmware/protocol/codec.ts';
+import { concat, encode, toHex } from '../../firmware/protocol/codec.ts';
 import { type Handover, STAGES } from '../../firmware/protocol/members.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
 import { type Member, type Membership, registryWith } from '../../firmware/protocol/registry.ts';
@@ -132,4 +132,13 @@ test('only the first SEAL of a day names a state, and never that of the neighbou
   expect(names('SEAL', 5 * DAY + 1, { ...state, sealRound: 5 * DAY })).toBe(false);
   expect(names('SCHEDULE', 5 * DAY)).toBe(false);
   expect(names('SEAL', 5 * DAY, genesisState(registry))).toBe(false);
+});
+
+test('bytes that are no state are refused, whoever names them', () => {
+  for (const value of [null, [], [[1, 1, 1]], new Array(14).fill(null), 'a state']) {
+    const bytes = encode(value as never);
+    const own = toHex(sha256(concat(new TextEncoder().encode('P2PEBT/1 checkpoint'), bytes)));
+    const opened = openCheckpoint(bytes, opening(genesisState(registry), own), registry, sha256);
+    expect(isRefusal(opened) && opened.detail).toBe('its bytes are not those of a state');
+  }
 });

@@ -51,7 +51,7 @@ function twin(before: Kept, entries: readonly LedgerEntry[], skipsMayMeetFinals 
       if (meet.some((old) => twice(old) && same(old.payload, vote.payload))) continue;
       if (vote.from <= finalView) return null;
       if (meet.some((old) => old.kind === 'skip' && vote.kind === 'notarize')) return null;
-      if (meet.some((old) => old.kind === vote.kind && (vote.kind !== 'skip' || twice(old)))) return null;
+      if (meet.some((old) => old.kind === vote.kind && vote.kind !== 'skip')) return null;
       const crossed = meet.some(
         ({ kind }) => (kind === 'skip' && vote.kind === 'final') || (kind === 'final' && vote.kind === 'skip'),
       );

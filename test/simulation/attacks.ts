@@ -53,7 +53,7 @@ const ANY_PAGE = {
 };
 const MISSING_FROM = (voters: string): Patch => ({
   file: 'consensus/simplex.ts',
-  find: 'backed(state.votes, registryOf(state).f + 1, state.nodes)',
+  find: 'backed(state.votes, mostLiars(state) + 1, state.nodes)',
   replace: `backed(state.votes, ${voters}, state.nodes)`,
 });
 

@@ -98,7 +98,27 @@ describe('a charge point joins', () => {
   });
 });
 
+test('a hand-over goes on although the round in which it becomes joint comes to no schedule', () => {
+  const isSchedule = ({ body }: Signed): boolean => body.type === 'PROPOSE' && body.kind === 'SCHEDULE';
+  const play = street(4, { lost: (message) => isSchedule(message) && message.round === 1004 });
+  play.join('cp6', [signerOf(6)]);
+  play.rounds(2).say(REGISTRAR, change(1, newcomer(6)));
+  play.rounds(3);
+  expect(play.state(0).finalNode.state.handover?.stage).toBe('joint');
+  expect(play.state(0).finalNode.state.scheduleRound).toBe(1003);
+  play.rounds(4);
+  expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp4, cp6 (quorum 4)');
+});
+
 describe('a charge point leaves', () => {
+  test('two of six leave together, and are heard until the others are alone: their votes are needed', () => {
+    const play = street(6);
+    play.rounds(1).say(7, change(1, { op: 'remove', node: 4 }, { op: 'remove', node: 5 }));
+    play.rounds(5);
+    expect(votersOf(play)).toBe('epoch 1: cp1, cp2, cp3, cp4 (quorum 3)');
+    expect(committed(play)).toBe(6);
+  });
+
   test('it votes no more, and its orders are void', () => {
     const play = street(5);
     play.rounds(1).say(6, change(1, { op: 'remove', node: 4 }));
@@ -190,6 +210,19 @@ describe('what no registrar may do', () => {
       'more safe shares than the site has',
       refused([{ op: 'rate', node: 0, connector: { ...connector, charge_W: 500_000 }, safeShare_W: 199_000 }]),
       /^the safe shares \(204520 W\) exceed/,
+    ],
+    [
+      'two newcomers at once where the others could not agree without them',
+      refused([newcomer(7), { ...newcomer(8) }, newcomer(9)]),
+      /^3 new voters or keys at once/,
+    ],
+    [
+      'a share that goes to another before its node can know',
+      refused([
+        { op: 'rate', node: 0, connector, safeShare_W: 0 },
+        { op: 'rate', node: 1, connector: { ...connector, charge_W: 500_000 }, safeShare_W: 195_000 },
+      ]),
+      /^the safe shares \(200520 W\) exceed/,
     ],
     ['a change out of order', refused([remove(0)], 2), 'change 2 after change 0'],
     ['anything, if it is not the registrar', refused([remove(0)], 1, 3), 'not of the registrar'],

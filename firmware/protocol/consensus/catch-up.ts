@@ -3,7 +3,7 @@
  * and a run of blocks that became final together come in parts from one peer, and are believed once a quorum's FINAL stands
  * at their end. Until then they are bounded, and thrown away with the next peer's.
  */
-import { isRefusal } from '../chain.ts';
+import { type ChainState, isRefusal } from '../chain.ts';
 import { openCheckpoint } from '../checkpoint.ts';
 import { concat } from '../codec.ts';
 import { RUN_MAX_BYTES, SYNC_PAGE_BYTES } from '../limits.ts';
@@ -61,10 +61,21 @@ export function nextOfRun(state: ProtocolState, run: readonly BlockNode[], block
   const parent = run.at(-1) ?? baseOf(state, block);
   if (parent?.state.tip !== block.body.parent || block.view <= parent.view) return null;
   if (leaderOf(parent.state.registry, block.view) !== block.sender) return null;
-  const next = state.audit.applyBlock(parent.state, block, state.hash);
-  if (isRefusal(next)) return null;
+  const next = applied(state, parent, block);
+  if (next === null) return null;
   const node = { block, view: block.view, parent, state: next, notarized: false, final: false };
   return state.nodes.get(block.id) ?? node;
+}
+
+/** The state after a block of a page; null if it is not valid, or if the state under it, still unproven, makes no sense. */
+function applied(state: ProtocolState, parent: BlockNode, block: Signed<Block>): ChainState | null {
+  try {
+    const next = state.audit.applyBlock(parent.state, block, state.hash);
+    return isRefusal(next) ? null : next;
+  } catch (error) {
+    if (state.nodes.has(parent.state.tip)) throw error; // a state of this node's own: a bug
+    return null;
+  }
 }
 
 /** Keeps a run whose certificate is in a later page, and asks the same peer on; one that grows too long is thrown away. */

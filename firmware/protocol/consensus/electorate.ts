@@ -19,5 +19,14 @@ export const electorateOf = (state: ProtocolState): Electorate => ({
   },
 });
 
-export const isVoter = (state: ProtocolState, node: number): boolean =>
-  setsOf(state.finalNode.state).some(({ isValidator }) => isValidator[node]);
+/** Whose votes are heard: those of today, and those that are agreed, who may be needed before this node knows it. */
+export const isVoter = ({ finalNode }: ProtocolState, node: number): boolean => {
+  const { registry, handover } = finalNode.state;
+  return registry.isValidator[node] || handover?.registry.isValidator[node] === true;
+};
+
+/** So many of those that are heard may lie. */
+export const mostLiars = ({ finalNode }: ProtocolState): number => {
+  const { registry, handover } = finalNode.state;
+  return registry.f + (handover?.registry.f ?? 0);
+};

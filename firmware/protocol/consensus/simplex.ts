@@ -16,8 +16,8 @@ import {
   SCHEDULE_VIEWS,
   SEAL_VIEWS,
 } from '../limits.ts';
-import { everyone } from '../members.ts';
-import { changesOf, refuseProof, setsOf } from '../membership.ts';
+import { everyone, isPresent } from '../members.ts';
+import { changesOf, isQuorum, refuseProof, setsOf } from '../membership.ts';
 import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
@@ -25,7 +25,7 @@ import { lacksSite, sealable, sealBlock } from '../seal.ts';
 import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState, registryOf } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
-import { electorateOf, isVoter, registryAt } from './electorate.ts';
+import { electorateOf, isVoter, mostLiars, registryAt } from './electorate.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import {
@@ -74,7 +74,7 @@ export const tooFar = (state: ProtocolState, view: number): boolean =>
 
 /** True when more voters than can lie are known to have voted for this very block. */
 const isBacked = (state: ProtocolState, { id }: Signed<Block>): boolean =>
-  !backed(state.votes, registryOf(state).f + 1, { has: (block) => block !== id }).next().done;
+  !backed(state.votes, mostLiars(state) + 1, { has: (block) => block !== id }).next().done;
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -452,10 +452,12 @@ function proofsFor(state: ProtocolState, { registry, handover }: ChainState): Si
 }
 
 /** What takes a hand-over further: the FINAL votes for the block under this SEAL, if this node has them. */
-const closingFor = (state: ProtocolState, tip: BlockNode): readonly Signed<Vote>[] =>
-  tip.state.handover !== null && tip.state.handover.stage !== 'agreed' && tip === state.finalNode
-    ? state.finalVotes
-    : [];
+function closingFor(state: ProtocolState, tip: BlockNode): readonly Signed<Vote>[] {
+  const { handover } = tip.state;
+  if (handover === null || handover.stage === 'agreed' || tip !== state.finalNode) return [];
+  const voters = new Set(state.finalVotes.map(({ sender }) => sender));
+  return isQuorum(setsOf(tip.state), voters) ? state.finalVotes : []; // of the block that opened the joint stage only the old have voted
+}
 
 /** What time alone brings about: view timeouts, T_act, and mending what was left open. */
 export function onTime(state: ProtocolState, out: Outcome): void {
@@ -513,7 +515,7 @@ function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
  * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
  */
 function holdersOfMissing(state: ProtocolState): readonly number[] | null {
-  const [missing] = backed(state.votes, registryOf(state).f + 1, state.nodes);
+  const [missing] = backed(state.votes, mostLiars(state) + 1, state.nodes);
   return missing?.voters ?? null;
 }
 
@@ -552,8 +554,9 @@ export function requestSync(
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
   const members = everyone(state.finalNode.state);
   const peers = among.filter(
-    (node) => members[node].role !== 'registrar' && members[node].standing !== 'left' && node !== state.self,
+    (node) => node !== state.self && members[node].role !== 'registrar' && isPresent(state.finalNode.state, node),
   );
+  if (peers.length === 0) return;
   const to = peers[(state.self + state.syncPeer++) % peers.length];
   askPeer(state, out, to, state.finalNode.state.height, 0);
 }
