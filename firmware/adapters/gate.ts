@@ -148,7 +148,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
     throw new Refused('unknown-sender', `no node ${sender} with a key in epoch ${epoch} in the neighbourhood`);
   };
   /** Throws unless the sender has signed the payload. */
-  const prove = ({ sender, epoch, type, payload, signature }: Sealed, maySlow: () => boolean): void => {
+  const prove = (type: MessageType, { sender, epoch, payload, signature }: Sealed, maySlow: () => boolean): void => {
     const [publicKey, message] = [keyOf(sender, epoch, type), toSign(payload)];
     if (quick(publicKey, message, signature)) return;
     if (!maySlow()) throw new Refused('muted', `only the slow check could tell whether node ${sender} has signed this`);
@@ -199,7 +199,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
         const { type, epoch, sender, view, to } = envelopeOf(pair.payload);
         if (type === 'SYNC_RES' || type === 'STATE') refuseForAnother(to, self);
         if (type === 'PROPOSE') refuseSettled(view, settled);
-        prove({ type, sender, epoch, ...pair }, maySlow);
+        prove(type, { sender, epoch, ...pair }, maySlow);
         isProven = true;
       };
       const message = read(pair, unproven, TYPES, onNested, id);
@@ -207,12 +207,12 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
       refuseForAnother(addresseeOf(message) ?? self, self);
       if (deciding !== undefined) refuseOtherRound(message, deciding);
       if (!isProven && unproven.includes(message)) {
-        prove(sealed(message), maySlow);
+        prove(message.body.type, message, maySlow);
         yield;
       }
       for (const each of unproven) {
         if (each !== message) {
-          prove(sealed(each), maySlow);
+          prove(each.body.type, each, maySlow);
           yield;
         }
         see(each);
@@ -252,8 +252,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
 }
 
 type Pair = Pick<Signed, 'payload' | 'signature'>;
-type Sealed = Pick<Signed, 'payload' | 'signature' | 'sender' | 'epoch'> & { readonly type: MessageType };
-const sealed = (message: Signed): Sealed => ({ ...message, type: message.body.type });
+type Sealed = Pick<Signed, 'payload' | 'signature' | 'sender' | 'epoch'>;
 
 function toTheEnd(admission: Generator<undefined, Admission, undefined>): Admission {
   for (;;) {

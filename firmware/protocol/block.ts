@@ -5,7 +5,7 @@
 import type { Hash } from '../ports.ts';
 import { type BlockRefusal, type ChainState, refusal } from './chain.ts';
 import { checkpointOf } from './checkpoint.ts';
-import { publicKeyOf } from './members.ts';
+import { statementKeyOf } from './members.ts';
 import type { Block, Signed } from './messages.ts';
 import { kindOfView } from './round.ts';
 import { applySchedule } from './schedule.ts';
@@ -17,9 +17,12 @@ export function applyBlock(chain: ChainState, block: Signed<Block>, hash: Hash):
   if (body.parent !== chain.tip) return refusal('wrong-round', 'not a child of this chain');
   const { epoch } = chain.registry;
   if (block.epoch !== epoch) return refusal('wrong-epoch', `of epoch ${block.epoch}, not ${epoch}`);
-  for (const { epoch: signedIn, sender, body: inner } of body.carried)
-    if (inner.type !== 'VOTE' && (signedIn > epoch || publicKeyOf(chain, sender, signedIn) === null))
-      return refusal('wrong-epoch', `${inner.type} of node ${sender}, which had no key in epoch ${signedIn}`);
+  for (const inner of body.carried)
+    if (inner.body.type !== 'VOTE' && statementKeyOf(chain, inner) === null)
+      return refusal(
+        'wrong-epoch',
+        `${inner.body.type} of node ${inner.sender}, which had no key in epoch ${inner.epoch}`,
+      );
   if (body.checkpoint !== checkpointOf(chain, body.kind, round, hash))
     return refusal('wrong-checkpoint', 'it does not name the state under it as it should');
   if (body.kind === 'CARRY') {

@@ -35,6 +35,12 @@ export function publicKeyOf(members: Members, node: number, epoch: number): Uint
   return held.publicKeys[node];
 }
 
+/** The key of a statement that a block of this chain may carry; null for one of an epoch to come, too. */
+export const statementKeyOf = (
+  members: Members,
+  { sender, epoch }: { sender: number; epoch: number },
+): Uint8Array | null => (epoch > members.registry.epoch ? null : publicKeyOf(members, sender, epoch));
+
 /** Every node there is, the ones to come included, by index. */
 export const everyone = (members: Members): readonly Member[] =>
   (members.handover?.registry ?? members.registry).members;

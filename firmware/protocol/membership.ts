@@ -8,9 +8,8 @@ import type { Hash } from '../ports.ts';
 import type { ChainState } from './chain.ts';
 import { offenceOf } from './evidence.ts';
 import { NODES_MOST, SEATS_LEAST } from './limits.ts';
-import type { Members } from './members.ts';
-import { publicKeyOf } from './members.ts';
-import type { Amendment, Evidence, RegistryChange, Signed, Vote } from './messages.ts';
+import { type Members, statementKeyOf } from './members.ts';
+import type { Amendment, Block, Evidence, RegistryChange, Signed, Vote } from './messages.ts';
 import { type Member, type Registry, registryWith } from './registry.ts';
 
 /** Whose quorums a block on this chain needs, every one of them: first those whose epoch its votes name. */
@@ -33,6 +32,10 @@ export interface MembershipNews {
   /** FINAL votes for the block under the SEAL. */
   readonly closing: readonly Signed<Vote>[];
 }
+
+/** The FINAL votes for its parent that a SEAL carries when it takes a hand-over further; none otherwise. */
+export const closingVotes = (block: Signed<Block>): Signed<Vote>[] =>
+  block.body.carried.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
 
 /** The members after a SEAL with this news on this chain, or why it may not carry it. */
 export function handOver(chain: ChainState, news: MembershipNews, hash: Hash): Members | string {
@@ -95,12 +98,11 @@ export function refuseProof(registry: Registry, { body: { first, second } }: Sig
   if (!registry.mayTrade[sender]) return `node ${sender} cannot be struck`;
   const members = { registry, handover: null };
   for (const message of [first, second]) {
-    if (message.epoch > registry.epoch || publicKeyOf(members, sender, message.epoch) === null)
-      return `a proof with a key that node ${sender} no longer has`;
+    if (statementKeyOf(members, message) === null) return `a proof with a key that node ${sender} no longer has`;
     const { body } = message;
     if (body.type !== 'PROPOSE') continue;
     if (body.carried.some((inner) => inner.body.type === 'EVIDENCE')) return 'a proof within a proof';
-    if (body.carried.some((inner) => publicKeyOf(members, inner.sender, inner.epoch) === null))
+    if (body.carried.some((inner) => statementKeyOf(members, inner) === null))
       return 'a proof with a statement that nobody can check any more';
   }
   return null;

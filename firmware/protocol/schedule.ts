@@ -10,7 +10,7 @@ import { type Candidate, compareRank } from './benefit/rank.ts';
 import { type BlockRefusal, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, encode, fromHex, toHex } from './codec.ts';
 import { METER_ROUNDS_BACK } from './limits.ts';
-import { everyone, publicKeyOf } from './members.ts';
+import { everyone, publicKeyOf, statementKeyOf } from './members.ts';
 import type { Block, Header, Signed } from './messages.ts';
 import type { Allocation } from './settlement.ts';
 
@@ -47,7 +47,7 @@ export function auditHeader(
   if (chain.instance === null || header.body.seal !== chain.seal || header.round !== chain.sealRound) {
     return refusal('wrong-seal', 'it answers another SEAL');
   }
-  const publicKey = header.epoch > chain.registry.epoch ? null : publicKeyOf(chain, header.sender, header.epoch);
+  const publicKey = statementKeyOf(chain, header);
   if (publicKey === null) return refusal('wrong-epoch', `node ${header.sender} had no key in epoch ${header.epoch}`);
   const benefit = judge(chain.instance, header.body.plan);
   if ('code' in benefit) return benefit;

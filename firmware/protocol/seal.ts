@@ -8,9 +8,9 @@ import { poseInstance } from './benefit/pose.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
 import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_MAX_W, SITE_ROUNDS_MISSING } from './limits.ts';
-import { publicKeyOf } from './members.ts';
-import { amend, handOver, type MembershipNews } from './membership.ts';
-import type { Block, Evidence, MeterStatement, Order, RegistryChange, Signed, Site, Vote } from './messages.ts';
+import { statementKeyOf } from './members.ts';
+import { amend, closingVotes, handOver, type MembershipNews } from './membership.ts';
+import type { Block, Evidence, MeterStatement, Order, RegistryChange, Signed, Site } from './messages.ts';
 import { refuseForever, refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
 import { meteredEnergy_J, type Registers, settle } from './settlement.ts';
@@ -26,7 +26,6 @@ const isSite = (message: Signed): message is Signed<Site> => message.body.type =
 const isMeter = (message: Signed): message is Signed<MeterStatement> => message.body.type === 'METER';
 const isChange = (message: Signed): message is Signed<RegistryChange> => message.body.type === 'REGISTRY';
 const isProof = (message: Signed): message is Signed<Evidence> => message.body.type === 'EVIDENCE';
-const isVote = (message: Signed): message is Signed<Vote> => message.body.type === 'VOTE';
 
 /**
  * Sorted list, unique: orders by id, then SITE, then METERs by round and sender; then the registrar's change, proofs by
@@ -56,8 +55,7 @@ function refuseMeter(
 /** The statements of the pool that a SEAL of this round on this chain can carry. Proofs and the end of a hand-over are the leader's. */
 export function sealable(pool: Pool, chain: ChainState, round: number, hash: Hash): Statements {
   const { registry } = chain;
-  const hasKey = ({ epoch, sender }: Signed): boolean =>
-    epoch <= registry.epoch && publicKeyOf(chain, sender, epoch) !== null;
+  const hasKey = (message: Signed): boolean => statementKeyOf(chain, message) !== null;
   const orders: Signed<Order>[] = [];
   const pending = survivors(chain, round);
   for (const order of [...pool.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
@@ -139,7 +137,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
   const news = {
     change: carried.find(isChange) ?? null,
     proofs: carried.filter(isProof),
-    closing: carried.filter(isVote),
+    closing: closingVotes(block),
   };
   const inOrder = canonical({ orders, site: sites[0] ?? null, meters, ...news });
   if (inOrder.length !== carried.length || inOrder.some((message, i) => message !== carried[i])) {

@@ -5,6 +5,7 @@
  */
 import type { Checkpoint } from '../../ports.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES, TIPS_MAX } from '../limits.ts';
+import { closingVotes } from '../membership.ts';
 import type { Block, Signed, StatePart, SyncRequest, SyncResponse, Vote } from '../messages.ts';
 import type { BlockNode, ProtocolState } from '../state.ts';
 import { electorateOf } from './electorate.ts';
@@ -55,7 +56,7 @@ export function answer(
  * and learns them from what comes before. The block under that one has its FINAL votes always.
  */
 function ofOneEpoch(page: SyncResponse['blocks']): SyncResponse['blocks'] {
-  const end = page.findIndex(({ block }, i) => i > 0 && block.body.carried.some(({ body }) => body.type === 'VOTE'));
+  const end = page.findIndex(({ block }, i) => i > 0 && closingVotes(block).length > 0);
   return end < 0 ? page : page.slice(0, end);
 }
 

@@ -1,14 +1,13 @@
 /** electorate: whose votes count, by the chain that a block is on. Between two epochs that is not the same for all blocks. */
+import { membersOf } from '../members.ts';
 import { setsOf } from '../membership.ts';
 import type { Registry } from '../registry.ts';
 import type { ProtocolState } from '../state.ts';
 import type { Electorate } from './votes.ts';
 
 /** The members of an epoch, as far as this node knows them: those of the last final block, or those to come after it. */
-export function registryAt({ finalNode }: ProtocolState, epoch: number): Registry {
-  const { registry, handover } = finalNode.state;
-  return handover?.registry.epoch === epoch ? handover.registry : registry;
-}
+export const registryAt = ({ finalNode }: ProtocolState, epoch: number): Registry =>
+  membersOf(finalNode.state, epoch) ?? finalNode.state.registry;
 
 /** Whose votes count for a block: the sets of the chain under it. Of one that is not here the door knows the epoch. */
 export const electorateOf = (state: ProtocolState): Electorate => ({

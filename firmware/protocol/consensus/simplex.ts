@@ -17,7 +17,7 @@ import {
   SEAL_VIEWS,
 } from '../limits.ts';
 import { everyone, isPresent } from '../members.ts';
-import { changesOf, isQuorum, refuseProof, setsOf } from '../membership.ts';
+import { changesOf, closingVotes, isQuorum, refuseProof, setsOf } from '../membership.ts';
 import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
@@ -172,10 +172,6 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   state.orphans = state.orphans.filter((orphan) => orphan.body.parent !== block.id);
   for (const orphan of waiting) onProposal(state, orphan, out);
 }
-
-/** The FINAL votes for its parent that a SEAL carries when it ends a hand-over; none otherwise. */
-export const closingVotes = (block: Signed<Block>): Signed<Vote>[] =>
-  block.body.carried.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
 
 export function onVote(state: ProtocolState, vote: Signed<Vote>): void {
   if (!isVoter(state, vote.sender) || vote.body.to <= state.finalNode.view) return;
