@@ -144,27 +144,37 @@ function sealed(state: ProtocolState): ProtocolState['finalNode']['state'] {
   return node!.state;
 }
 
-/** The leader of the first SCHEDULE view proposes a poor plan of its own, honestly computed. */
-const proposesWorse: Options['lie'] = (message, play) => {
-  if (!isBlock(message, 'SCHEDULE') || message.view !== SCHEDULE_VIEW) return message;
-  const { instance, seal } = sealed(play.state(message.sender));
-  const worst = byBenefit(instance!)[1];
-  const body = headerOf(seal, worst, evaluate(instance!, worst));
-  const header = play.sign<Header>({ epoch: 0, round: R, view: 0, sender: message.sender, body });
-  return { ...message, body: { ...message.body, carried: [header] } };
-};
+/** The leader of the first SCHEDULE view proposes a poor plan, its own or another author's, honestly computed. */
+const proposesWorse =
+  (author?: number): Options['lie'] =>
+  (message, play) => {
+    if (!isBlock(message, 'SCHEDULE') || message.view !== SCHEDULE_VIEW) return message;
+    const { instance, seal } = sealed(play.state(message.sender));
+    const worst = byBenefit(instance!)[1];
+    const body = headerOf(seal, worst, evaluate(instance!, worst));
+    const header = play.sign<Header>({ epoch: 0, round: R, view: 0, sender: author ?? message.sender, body });
+    return { ...message, body: { ...message.body, carried: [header] } };
+  };
 
 test('predicate R: a SCHEDULE worse than the header which I held at T_lock gets no vote of mine', () => {
-  const play = twoBuyers({ solve: best, lie: proposesWorse }).until(300);
+  const play = twoBuyers({ solve: best, lie: proposesWorse() }).until(300);
   expect(refused(play, 'refused-choice')).toContain(
     'cp1: SCHEDULE of view 21010 leaves out 1 better or earlier statements',
   );
   expect(play.transcript(['committed'])).toContain('3:22 cp1 committed');
 });
 
+test('a header and another one of its author, which only a SCHEDULE carries, convict their author before everybody', () => {
+  const author = 1; // it wins the tie, so its header is the only one that is sent
+  const play = twoBuyers({ solve: best, lie: proposesWorse(author) }).until(300);
+  const proofs = [0, 2, 3, 4].map((index) => play.state(index).evidence.get(author)?.body);
+  const header = { sender: author, body: { type: 'HEADER' } };
+  expect(proofs).toMatchObject(proofs.map(() => ({ first: header, second: header })));
+});
+
 test('mutant: without R the worse schedule is committed', () => {
   const honest = twoBuyers({ solve: best }).until(300);
-  const play = twoBuyers({ solve: best, lie: proposesWorse });
+  const play = twoBuyers({ solve: best, lie: proposesWorse() });
   forget(play, 'heldAtLock');
   play.until(300);
   const lambdaOf = ({ players }: Neighbours): number =>

@@ -141,6 +141,8 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   }
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
+  for (const message of block.body.carried)
+    if (message.body.type === 'HEADER') accuse(state, state.authors.get(message.sender)?.header ?? message, message);
   if (rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)) return; // what honest nodes want is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   if (parent === undefined) {
