@@ -119,9 +119,14 @@ function refuseSite(site: Signed<Site>, round: number, chain: ChainState): strin
   return stands ? 'registers that stand still' : null;
 }
 
-/** Without a reading, and with the last one too old, no round is sealed: everyone falls back (M13). */
-export const lacksSite = (chain: ChainState, round: number, site: Signed<Site> | null): boolean =>
-  site === null && (chain.site === null || round - chain.site.round > SITE_ROUNDS_MISSING);
+/**
+ * Without a reading, and with the last load too old that two of them have metered, no round is sealed: everyone falls back
+ * (M13). The reading for round t meters up to round t-2.
+ */
+export function lacksSite({ rounds }: ChainState, round: number, site: Signed<Site> | null): boolean {
+  const metered = rounds.findLast(({ load_W }) => load_W !== undefined);
+  return site === null && (metered === undefined || round - 2 - metered.round > SITE_ROUNDS_MISSING);
+}
 
 /** The state after a SEAL, or why it is invalid on this chain (predicate V). */
 export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {

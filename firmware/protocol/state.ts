@@ -9,7 +9,7 @@ import { type ChainState, genesisState } from './chain.ts';
 import type { Question } from './consensus/answer.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
-import type { Block, Evidence, Header, Signed, Unsigned, Vote } from './messages.ts';
+import type { Block, Evidence, Header, Signed, Site, Unsigned, Vote } from './messages.ts';
 import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
 import type { Registry } from './registry.ts';
@@ -101,6 +101,8 @@ export interface ProtocolState {
   } | null;
   /** Last rounds for which this node has placed an order. */
   orderedRound: number;
+  /** At the head meter: its last reading, said or not. */
+  readSite: Site | null;
   /** Set once T_act of the deciding round has passed. */
   acted: boolean;
   /** Views in which a worse or incomplete proposal was answered by showing what was missing. */
@@ -249,6 +251,7 @@ export function makeState(
     solving: null,
     mined: null,
     orderedRound: -1,
+    readSite: null,
     acted: false,
     shownView: -1,
     healAt_ms: 0,

@@ -98,7 +98,7 @@ export function step(state: ProtocolState, input: Input): Outcome {
       say(state, out, input.round, { type: 'METER', ...input.statement });
       break;
     case 'site':
-      say(state, out, state.deciding, { type: 'SITE', ...input.reading });
+      onReading(state, { type: 'SITE', ...input.reading }, out);
       break;
     case 'convicted':
       convict(state, input.evidence, out);
@@ -122,6 +122,17 @@ function say(state: ProtocolState, out: Outcome, round: number, body: Body): boo
   out.persist.push({ kind: 'statement', statement: { round, kind: body.type, payload } });
   out.send.push(message);
   return true;
+}
+
+/**
+ * The head meter's word. Registers that stand where they stood at the reading before are those of a meter that hangs, and no
+ * reading: nobody else can tell when no block has carried the one before (protocol.md M13).
+ */
+function onReading(state: ProtocolState, site: Site, out: Outcome): void {
+  const before = state.readSite;
+  state.readSite = site;
+  const stands = before?.imported_Wh === site.imported_Wh && before.exported_Wh === site.exported_Wh;
+  if (!stands) say(state, out, state.deciding, site);
 }
 
 /** Whether this node has a key with which it may sign in the present epoch. */

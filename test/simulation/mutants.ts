@@ -8,7 +8,7 @@ import type { Lie } from './byzantine.ts';
 import type { Invariant } from './checkers.ts';
 import type { ClusterOptions } from './cluster.ts';
 import type { Core } from './core.ts';
-import type { Fault } from './faults.ts';
+import { FAULTS, type Fault } from './faults.ts';
 import type { Sizing } from './neighbourhood.ts';
 
 export interface Mutant {
@@ -343,6 +343,37 @@ export const MUTANTS: readonly Mutant[] = [
       firstRound: 1008,
       faults: ['no-show'],
       steady: true,
+      sizing: 'tight',
+      rule: 'once',
+      checks: ['I4'],
+    },
+  },
+  {
+    name: 'hung-meter',
+    meaning: 'registers that stand still are a reading, unless a block has carried the same ones',
+    patches: [{ file: 'step.ts', find: 'if (!stands) say(', replace: 'void stands;\n  say(' }],
+    caughtBy: ['I4'],
+    run: {
+      nodes: 4,
+      rounds: 30,
+      seed: 25,
+      faults: FAULTS,
+      sizing: 'tight',
+      rule: 'once',
+      checks: ['I4'],
+    },
+  },
+  {
+    name: 'no-load',
+    meaning: 'a round is sealed without a reading, though no load was metered yet',
+    patches: [{ file: 'seal.ts', find: '(metered === undefined ||', replace: '(metered !== undefined &&' }],
+    caughtBy: ['I4'],
+    run: {
+      nodes: 10,
+      rounds: 10,
+      seed: 7,
+      firstRound: 1008,
+      faults: ['loss', 'head-frozen', 'head-absent', 'head-biased', 'no-show'],
       sizing: 'tight',
       rule: 'once',
       checks: ['I4'],

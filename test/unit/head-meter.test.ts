@@ -41,8 +41,8 @@ protect<Module>('firmware/head-meter.ts', module, [
       {
         meaning: 'it does not wait',
         find: ' || offset < SENT_AT * round_ms',
-        replace: ' || reading === start.reading',
-        tells: '1.0 SITE: 57600 W on average since 0 s, from 50000 Wh',
+        replace: '',
+        tells: '39.0 SITE: 60000 W on average since 0 s, from 50000 Wh',
       },
       {
         meaning: 'the power of the moment counts',
@@ -111,6 +111,36 @@ protect<Module>('firmware/head-meter.ts', module, [
         find: 'reading.imported < start.reading.imported || reading.exported < start.reading.exported',
         replace: 'reading.imported < 0',
         tells: '78.0 SITE: -2286185 W on average since 0 s, from 50000 Wh',
+      },
+    ],
+  },
+  {
+    rule: 'of a meter that hangs the power until it did, and no SITE until its registers move again',
+    story: async (module) => {
+      const { bench } = connected(module);
+      await bench.pass(60);
+      bench.power_W = 0; // its registers stand still, whatever flows
+      await bench.pass(840);
+      bench.power_W = 60_000;
+      await bench.pass(300);
+      return bench.every('SITE');
+    },
+    told: [
+      '78.0 SITE: 60000 W on average since 0 s, from 50000 Wh',
+      '978.0 SITE: 60000 W on average since 900 s, from 51000 Wh',
+    ],
+    mutants: [
+      {
+        meaning: 'the time in which it hung counts',
+        find: 'const elapsed_ms = moved.takenAt - start.reading.takenAt',
+        replace: 'const elapsed_ms = reading.takenAt - start.reading.takenAt',
+        tells: '78.0 SITE: 46153 W on average since 0 s, from 50000 Wh',
+      },
+      {
+        meaning: 'registers may stand still',
+        find: ' || elapsed_ms < MOVED_AT * round_ms',
+        replace: '',
+        tells: '378.0 SITE: 0 W on average since 300 s, from 51000 Wh',
       },
     ],
   },

@@ -472,10 +472,14 @@ test('an outage of the bus longer than any memory of votes ends within a round o
   for (const { said } of play.players) expect(contradictions(said)).toEqual([]);
 });
 
-test('the head meter silent for three rounds is bridged; then no round is sealed until it speaks again', () => {
-  const play = new Neighbours({ lost: ({ body, round }) => body.type === 'SITE' && round > R && round <= R + 5 });
-  play.rounds(8);
-  expect(play.player(0).plans.map(({ round }) => round)).toEqual([R, R + 1, R + 2, R + 3, R + 6, R + 7]);
+test.each([
+  { since: 2, what: 'silent for three rounds is bridged, and no longer', served: [0, 1, 2, 3, 4, 7, 8] },
+  { since: 1, what: 'is not bridged before two readings have metered a load', served: [0, 6, 7, 8] },
+])('the head meter $what; no round is sealed until it speaks again', ({ since, served }) => {
+  const lost: Options['lost'] = ({ body, round }) =>
+    body.type === 'SITE' && round >= R + since && round < R + since + 5;
+  const play = new Neighbours({ lost }).rounds(9);
+  expect(play.player(0).plans.map(({ round }) => round - R)).toEqual(served);
 });
 
 test('a head meter that was exchanged starts anew: its registers went back, and trading goes on', () => {
