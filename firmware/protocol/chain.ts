@@ -24,6 +24,8 @@ export interface ChainRound extends RoundRecord {
   readonly committed: boolean;
   /** Net power of the schedule; 0 unless committed. */
   readonly scheduled_W: number;
+  /** Net power of the charge points: of each what it metered or, until that is on the chain, what it was allocated. */
+  readonly vehicles_W: number;
 }
 
 export interface ChainState {

@@ -67,6 +67,7 @@ const ROUND = row<ChainRound>({
   placed_W: whole,
   committed: flag,
   scheduled_W: whole,
+  vehicles_W: whole,
   theta_W: orAbsent(whole),
   load_W: orAbsent(whole),
 });

@@ -99,6 +99,7 @@ export function applySchedule(chain: ChainState, block: Signed<Block>, hash: Has
   if (header?.body.type !== 'HEADER' || more.length > 0) return refusal('wrong-kind', 'a SCHEDULE carries one HEADER');
   const audited = auditHeader(chain, header as Signed<Header>, hash);
   if ('code' in audited) return audited;
+  const { net_W } = audited.benefit;
 
   const served = new Map(
     bindingRound(chain.instance, audited.header.body.plan).map(({ index, power_W }) => [index, power_W]),
@@ -129,7 +130,7 @@ export function applySchedule(chain: ChainState, block: Signed<Block>, hash: Has
     pending,
     allocations: [...chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK), ...allocations],
     rounds: chain.rounds.map((record) =>
-      record.round === round ? { ...record, committed: true, scheduled_W: audited.benefit.net_W } : record,
+      record.round === round ? { ...record, committed: true, scheduled_W: net_W, vehicles_W: net_W } : record,
     ),
     settled: [],
   };

@@ -164,18 +164,14 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
   }
   const registers = [...chain.registers];
   const settled = [];
-  /** Metered net energy by node and round, J. */
-  const metered = new Map<string, number>();
+  const rounds = grownRounds(chain, round, orders);
   for (const statement of meters) {
     const before = registers[statement.sender];
     const why = refuseMeter(statement, round, { registry, registers });
     if (why !== null)
       return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
     settled.push(...settle(statement, before, chain.allocations, neighbourhood.roundTime_s));
-    const rounds = before === null ? 1 : statement.round - before.round;
-    const each_J = Math.floor(meteredEnergy_J(statement.body, before) / rounds);
-    for (let r = statement.round - rounds + 1; r <= statement.round; r++)
-      metered.set(`${r}/${statement.sender}`, each_J);
+    meterVehicle(rounds, chain, statement, before);
     registers[statement.sender] = registersOf(statement);
   }
   const site = sites[0] ?? null;
@@ -186,8 +182,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     return refusal('site-missing', 'the head meter has been silent for too long');
   }
 
-  const rounds = grownRounds(chain, round, orders);
-  if (site !== null && chain.site !== null) meterRounds(rounds, chain, site, metered);
+  if (site !== null && chain.site !== null) meterRounds(rounds, chain, site);
   const seed = fromHex(chain.schedule);
   const ranked = pending
     .map((entry) => ({ entry, rank: toHex(hash(concat(seed, fromHex(entry.order.id)))) }))
@@ -261,35 +256,49 @@ function grownRounds(chain: ChainState, round: number, orders: readonly Signed<O
       placed_W: sum(placed.map((o) => siteEffect_W(neighbourhood, o.body.side, o.body.power_W))),
       committed: false,
       scheduled_W: 0,
+      vehicles_W: 0,
     });
   }
   return rounds;
 }
 
-/**
- * Fills in what the head meter's registers say of the rounds since the reading before: Theta, and the load under it.
- * Registers that went back, or jumped, are those of another meter: they say nothing of the past and count from now on.
- */
-function meterRounds(
+/** Puts what a charge point has metered in place of what it was allocated; of several rounds in one statement the average. */
+function meterVehicle(
   rounds: ChainRound[],
   chain: ChainState,
-  site: Signed<Site>,
-  metered: ReadonlyMap<string, number>,
+  { round, sender, body }: Signed<MeterStatement>,
+  before: Registers | null,
 ): void {
+  const since = before?.round ?? round - 1;
+  const { roundTime_s } = chain.registry.neighbourhood;
+  const each_W = Math.floor(meteredEnergy_J(body, before) / (roundTime_s * (round - since)));
+  // Of earlier rounds there is no record, or their allocations are no longer known.
+  const from = Math.max(since + 1, rounds[0].round, chain.sealRound - METER_ROUNDS_BACK);
+  for (let r = from; r <= round; r++) {
+    const record = rounds[r - rounds[0].round];
+    const vehicles_W = record.vehicles_W + each_W - allocated_W(chain, r, sender);
+    rounds[r - rounds[0].round] = { ...record, vehicles_W };
+  }
+}
+
+/**
+ * Fills in what the head meter's registers say of the rounds since the reading before: Theta, and the load under it, both on
+ * average, since how the load is spread over them nobody knows. Registers that went back, or jumped, are those of another
+ * meter: they say nothing of the past and count from now on.
+ */
+function meterRounds(rounds: ChainRound[], chain: ChainState, site: Signed<Site>): void {
   const before = chain.site as Registers;
   const { roundTime_s } = chain.registry.neighbourhood;
   const energy_Wh = site.body.imported_Wh - before.imported_Wh - (site.body.exported_Wh - before.exported_Wh);
   // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
-  const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * (site.round - before.round)));
+  const count = site.round - before.round;
+  const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * count));
   const back = site.body.imported_Wh < before.imported_Wh || site.body.exported_Wh < before.exported_Wh;
   if (back || Math.abs(theta_W) > SITE_MAX_W) return;
+  const isEnclosed = ({ round }: ChainRound): boolean => round >= before.round - 1 && round <= site.round - 2;
+  const vehicles_W = Math.floor(sum(rounds.filter(isEnclosed).map((record) => record.vehicles_W)) / count);
   rounds.forEach((record, i) => {
-    if (record.round < before.round - 1 || record.round > site.round - 2) return;
-    let vehicles_J = 0;
-    chain.registry.publicKeys.forEach((_, node) => {
-      vehicles_J += metered.get(`${record.round}/${node}`) ?? allocated_W(chain, record.round, node) * roundTime_s;
-    });
-    rounds[i] = { ...record, theta_W, load_W: theta_W - Math.floor(vehicles_J / roundTime_s) };
+    if (isEnclosed(record)) rounds[i] = { ...record, theta_W, load_W: theta_W - vehicles_W };
   });
 }
 

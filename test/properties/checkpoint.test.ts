@@ -33,8 +33,9 @@ const chainRound = fc.record(
     placed_W: power,
     committed: fc.boolean(),
     scheduled_W: power,
+    vehicles_W: power,
   } satisfies Each<ChainRound>,
-  { requiredKeys: ['round', 'buy_W', 'sell_W', 'placed_W', 'committed', 'scheduled_W'] },
+  { requiredKeys: ['round', 'buy_W', 'sell_W', 'placed_W', 'committed', 'scheduled_W', 'vehicles_W'] },
 );
 const allocation = fc.record({
   round: whole,

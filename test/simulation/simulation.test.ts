@@ -11,6 +11,8 @@ const holds = (options: RunOptions): void => {
   expect(violation, `seed ${seed}`).toBeNull();
 };
 
+const NO_HEAD: readonly Fault[] = ['loss', 'head-frozen', 'head-absent', 'head-biased', 'no-show'];
+
 describe('invariants', () => {
   test.each([
     { nodes: 4, rounds: 24, seeds: 12 },
@@ -33,6 +35,16 @@ describe('invariants', () => {
     for (let seed = 1; seed <= 3; seed++)
       holds({ nodes: 10, rounds: 24, seed, faults: FAULTS, sizing: 'tight', rule: 'once' });
   });
+
+  // Each of these seeds has broken I4: a reading lost before the meter hung; no load metered yet; several rounds between readings.
+  test.each([
+    { nodes: 4, rounds: 20, seed: 25, faults: FAULTS },
+    { nodes: 7, rounds: 22, seed: 54, faults: FAULTS },
+    { nodes: 10, rounds: 4, seed: 7, faults: NO_HEAD, firstRound: 1008 },
+    { nodes: 4, rounds: 8, seed: 34, faults: NO_HEAD, firstRound: 1008 },
+  ])('hold where it is tight and the head meter hangs, is away or shows too little (seed $seed)', (run) =>
+    holds({ ...run, sizing: 'tight', rule: 'once' }),
+  );
 
   test('hold at a fresh seed', () => {
     const seed = Math.floor(Math.random() * 2 ** 32);
