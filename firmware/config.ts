@@ -213,7 +213,7 @@ const energy_kWh = custom(
 const rated_W = (least: number) => z.int().min(least).max(1_000_000);
 const schema = z.strictObject({
   node: custom(z.string(), (text) => NAME.test(text), 'no possible name'),
-  key: path,
+  key: path.optional(),
   nextKey: path.optional(),
   neighbourhood: path,
   joins: z
@@ -298,16 +298,20 @@ export function readConfig(file: string): ConfigResult {
     typeof value === 'string' && value ? resolve(dirname(source.file), value) : undefined;
 
   // Each of these looks at what is there, even when another setting is wrong, so that all problems come at once.
-  const signer = checkFile(source, ['key'], at(raw['key']), loadKeyFile);
+  const firstSigner = checkFile(source, ['key'], at(raw['key']), loadKeyFile);
   const neighbourhoodFile = at(raw['neighbourhood']);
   const read = neighbourhoodFile ? readNeighbourhood(neighbourhoodFile) : { problems: [] };
   const nextSigner = checkFile(source, ['nextKey'], at(raw['nextKey']), loadKeyFile);
+  // Whoever has lost the old key has the new one alone, once the chain says that it is there.
+  const isKeyLost = raw['key'] === undefined && raw['nextKey'] !== undefined;
+  const signer = isKeyLost ? nextSigner : firstSigner;
   const joiner = settings?.joins && signer && joinerOf(settings.node, settings.joins, signer);
-  const index = joiner ? settings.joins!.member : checkMembership(source, read.neighbourhood, raw['node'], signer);
+  const index = joiner ? settings.joins!.member : checkMembership(source, read.neighbourhood, raw['node'], firstSigner);
   const self = joiner ?? read.neighbourhood?.nodes[index];
   if (settings?.joins && read.neighbourhood) checkJoins(source, settings.joins.member, read.neighbourhood);
   if (self?.role === 'registrar')
     source.report(['node'], `"${self.name}" is the registrar, which runs nothing; use ${COMMAND} member`);
+  checkKeys(source, raw, read.neighbourhood);
   checkBroker(source, raw['broker'] ?? {}, at);
   checkWires(source, raw);
   if (self) checkRole(source, raw, self, read.neighbourhood!.roundTime_s);
@@ -317,7 +321,7 @@ export function readConfig(file: string): ConfigResult {
   if (problems.length > 0 || !settings || !read.neighbourhood || !self || !signer) return { ok: false, problems };
   return {
     ok: true,
-    config: deepFreeze(assemble(source.file, settings, read.neighbourhood, index, self, signer, nextSigner)),
+    config: deepFreeze(assemble(source.file, settings, read.neighbourhood, index, self, signer)),
   };
 }
 
@@ -398,6 +402,15 @@ function checkMembership(
   else if (owner.name !== name)
     source.report(['key'], `it is the key of "${owner.name}", not of "${name}"; check node and key`);
   return index;
+}
+
+/** The key of the file, or one that has taken its place on the chain, or both while it does. */
+function checkKeys(source: Source, raw: Raw, neighbourhood: Neighbourhood | undefined): void {
+  const isMap = typeof source.value === 'object' && source.value !== null; // what is not is told already
+  if (isMap && raw['key'] === undefined && raw['nextKey'] === undefined)
+    source.report(['key'], `missing; ${HINTS['key']}`);
+  if (raw['nextKey'] !== undefined && neighbourhood && !neighbourhood.nodes.some(({ role }) => role === 'registrar'))
+    source.report(['nextKey'], 'this neighbourhood has no registrar, so no key is replaced; remove it');
 }
 
 /** A charge point that is not in the file but was let in on the chain (`p2pebt member add`). */
@@ -526,7 +539,6 @@ function assemble(
   index: number,
   self: RegisteredNode,
   signer: Signer,
-  nextSigner: Signer | undefined,
 ): Config {
   const at = (relative: string) => resolve(dirname(file), relative);
   const { broker, clock, meter, connector, relays, owner } = settings;
@@ -535,8 +547,8 @@ function assemble(
     neighbourhood,
     index,
     self,
-    keyFile: at(settings.key),
-    ...(nextSigner && settings.nextKey && { nextKeyFile: at(settings.nextKey) }),
+    keyFile: at((settings.key ?? settings.nextKey)!),
+    ...(settings.key && settings.nextKey && { nextKeyFile: at(settings.nextKey) }),
     publicKey: signer.publicKey,
     ledger: at(settings.ledger),
     broker: accessOf(broker, at),

@@ -12,7 +12,7 @@ import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode, sameBytes } from './protocol/codec.ts';
 import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
-import { everyone, isPresent, publicKeyOf } from './protocol/members.ts';
+import { everyone, isPresent, keyFrom, type Members, publicKeyOf } from './protocol/members.ts';
 import {
   addresseeOf,
   type Block,
@@ -82,13 +82,16 @@ export interface Runtime {
 const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';
-const evidenceFact = (culprit: number): string => `evidence-${culprit}`;
+const NO_KEY = new Uint8Array(0);
+/** One for each key that a node has had, by the first epoch of the key. */
+const evidenceFact = (members: Members, culprit: number): string => `evidence-${culprit}-${keyFrom(members, culprit)}`;
 
 export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runtime {
   const { registry, self, name, hash, clock, bus, ledger, signers, gate } = parts;
   const { microgrid } = registry.neighbourhood;
   const agrees = canAgree(registry.n);
-  const state = makeState(registry, self, hash);
+  const ownKeys = signers.map(({ publicKey }) => publicKey);
+  const state = makeState(registry, self, hash, undefined, ownKeys);
   const refusals = new Map<Refusal, number>();
   const peers = new Map<string, boolean>();
   const queue: Input[] = [];
@@ -135,7 +138,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     }
     for (const message of outcome.relay) publish(message);
     for (const proof of outcome.evidence)
-      ledger.remember(evidenceFact(proof.body.first.sender), Buffer.from(toWire(proof)).toString('base64'));
+      ledger.remember(
+        evidenceFact(state.finalNode.state, proof.body.first.sender),
+        Buffer.from(toWire(proof)).toString('base64'),
+      );
     for (const { final, account } of finals) events.final?.(final, account);
     if (outcome.plan !== null) events.plan?.(outcome.plan);
     for (const note of outcome.notes) events.note?.(note);
@@ -251,7 +257,9 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     );
     gate.follow(state.finalNode.state);
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
-    state.memoryFrom_round = memoryFrom(whole, deciding);
+    // A key that has replaced another may have had a former life, of which its new ledger knows nothing.
+    const isAnother = !sameBytes(signers[0].publicKey, registry.publicKeys[self] ?? NO_KEY);
+    state.memoryFrom_round = memoryFrom(whole && !(isAnother && state.finalNode.block === null), deciding);
     const settled = state.finalNode.state.registers[self]?.round ?? -1;
     const again = [
       ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
@@ -265,7 +273,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     for (const message of again) publish(message);
     wake();
     for (const culprit of everyone(state.finalNode.state).keys()) {
-      const proof = ledger.recall(evidenceFact(culprit));
+      const proof = ledger.recall(evidenceFact(state.finalNode.state, culprit));
       if (proof !== undefined)
         feed({ kind: 'convicted', evidence: gate.reopen(Buffer.from(proof, 'base64')) as Signed<Evidence> });
     }

@@ -35,6 +35,10 @@ export function publicKeyOf(members: Members, node: number, epoch: number): Uint
   return held.publicKeys[node];
 }
 
+/** The first epoch of the key that a node has, or will have. */
+export const keyFrom = ({ registry, handover }: Members, node: number): number =>
+  (registry.members[node] ?? handover?.registry.members[node])?.keyFrom_epoch ?? 0;
+
 /** The key of a statement that a block of this chain may carry; null for one of an epoch to come, too. */
 export const statementKeyOf = (
   members: Members,

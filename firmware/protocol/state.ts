@@ -6,9 +6,11 @@ import type { Hash, LedgerEntry } from '../ports.ts';
 import type { Instance } from './benefit/instance.ts';
 import { applyBlock } from './block.ts';
 import { type ChainState, genesisState } from './chain.ts';
+import { sameBytes } from './codec.ts';
 import type { Question } from './consensus/answer.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
+import { publicKeyOf } from './members.ts';
 import type { Block, Evidence, Header, Signed, Site, Unsigned, Vote } from './messages.ts';
 import type { Plan } from './plan.ts';
 import { emptyPool, type Pool } from './pool.ts';
@@ -60,6 +62,8 @@ export interface ProtocolState {
   readonly hash: Hash;
   readonly audit: Audit;
   readonly self: number;
+  /** The public keys of this node; null for whatever key it needs. */
+  readonly ownKeys: readonly Uint8Array[] | null;
   now_ms: number;
   /** The round being decided; -1 until the first tick. */
   deciding: number;
@@ -113,7 +117,7 @@ export interface ProtocolState {
   /** Since when a block is missing that others have voted for; null when none is. */
   missingSince_ms: number | null;
   syncAt_ms: number;
-  /** By culprit: the first proof against it that this node has seen or made. */
+  /** By culprit: the first proof against its last key that this node has seen or made. */
   readonly evidence: Map<number, Signed<Evidence>>;
   /** By culprit: proofs that this node will say at its turn. */
   readonly accusations: Map<number, Omit<Evidence, 'type'> & { readonly at_ms: number }>;
@@ -221,6 +225,7 @@ export function makeState(
   self: number,
   hash: Hash,
   audit: Audit = { applyBlock, auditHeader, judgePlan, tiesOf },
+  ownKeys: readonly Uint8Array[] | null = null,
 ): ProtocolState {
   const root = rootOf(genesisState(registry));
   return {
@@ -228,6 +233,7 @@ export function makeState(
     hash,
     audit,
     self,
+    ownKeys,
     now_ms: 0,
     deciding: -1,
     pool: emptyPool(),
@@ -265,6 +271,12 @@ export function makeState(
     syncPeer: 0,
     incoming: null,
   };
+}
+
+/** Whether this node has the key with which its number signs in the present epoch. Otherwise it listens and asks, and no more. */
+export function maySign({ finalNode, self, ownKeys }: Readonly<ProtocolState>): boolean {
+  const publicKey = publicKeyOf(finalNode.state, self, finalNode.state.registry.epoch);
+  return publicKey !== null && (ownKeys === null || ownKeys.some((key) => sameBytes(key, publicKey)));
 }
 
 /** Milliseconds since the deciding interval began. */

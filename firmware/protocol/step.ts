@@ -10,7 +10,7 @@ import { bytesOf } from './consensus/answer.ts';
 import { askOn, begunRun, keepRun, nextOfRun, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { electorateOf } from './consensus/electorate.ts';
-import { accuse, keepPosed, posedBy, verdictOf } from './consensus/judge.ts';
+import { accuse, keepPosed, posedBy, proofAgainst, verdictOf } from './consensus/judge.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
   finalize,
@@ -26,7 +26,7 @@ import {
 import { addCertificates } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
 import { HEADERS_PER_ROUND, SYNC_PAGE_BYTES } from './limits.ts';
-import { everyone, membersOf, publicKeyOf } from './members.ts';
+import { everyone, membersOf } from './members.ts';
 import { isQuorum, type Sets, setsOf } from './membership.ts';
 import {
   type Block,
@@ -55,6 +55,7 @@ import {
   type BlockNode,
   emptyOutcome,
   type FinalStep,
+  maySign,
   type Outcome,
   offset_ms,
   type ProtocolState,
@@ -114,9 +115,9 @@ export function step(state: ProtocolState, input: Input): Outcome {
   return out;
 }
 
-/** Persists a statement of this node and sends it; who is not a member (yet, or any more) says nothing. */
+/** Persists a statement of this node and sends it; who is not a member (yet, or any more), or lacks its key, says nothing. */
 function say(state: ProtocolState, out: Outcome, round: number, body: Body): boolean {
-  if (!isMember(state)) return false;
+  if (!maySign(state)) return false;
   const message: Unsigned = { epoch: registryOf(state).epoch, round, view: 0, sender: state.self, body };
   const payload = payloadOf(message, registryOf(state).tag);
   out.persist.push({ kind: 'statement', statement: { round, kind: body.type, payload } });
@@ -133,11 +134,6 @@ function onReading(state: ProtocolState, site: Site, out: Outcome): void {
   state.readSite = site;
   const stands = before?.imported_Wh === site.imported_Wh && before.exported_Wh === site.exported_Wh;
   if (!stands) say(state, out, state.deciding, site);
-}
-
-/** Whether this node has a key with which it may sign in the present epoch. */
-function isMember({ finalNode, self }: ProtocolState): boolean {
-  return publicKeyOf(finalNode.state, self, finalNode.state.registry.epoch) !== null;
 }
 
 function tick(state: ProtocolState, now_ms: number, out: Outcome): void {
@@ -194,7 +190,7 @@ function askSolver(state: ProtocolState, out: Outcome): void {
 
 function onSolved(state: ProtocolState, seal: string, plan: PlanAhead, out: Outcome): void {
   const tip = sealedTip(state);
-  if (!isMember(state)) return;
+  if (!maySign(state)) return;
   if (tip?.state.instance == null || tip.state.seal !== seal) return; // too late, or the SEAL was skipped
   const refused = ({ code, detail }: BlockRefusal): void =>
     note(state, out, 'refused-header', `own solution: ${code}, ${detail}`);
@@ -306,7 +302,7 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
 
 /** Proof of somebody's lie, made here or by a peer. Checked again: a peer may lie about lies. */
 function onEvidence(state: ProtocolState, evidence: Signed<Evidence>, out: Outcome): void {
-  if (state.evidence.has(evidence.body.first.sender) || verdictOf(state, evidence.body) === null) return;
+  if (proofAgainst(state, evidence.body.first.sender) || verdictOf(state, evidence.body) === null) return;
   convict(state, evidence, out);
 }
 

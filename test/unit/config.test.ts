@@ -331,6 +331,24 @@ describe('a configuration with mistakes', () => {
     expect(found[0]).toMatch(message);
   });
 
+  test('a lost key: the new one stands alone as nextKey, where there is a registrar to put it on the chain', () => {
+    const alone = CONFIG.replace('key: cp-1.pem', 'nextKey: new.pem');
+    const fresh = createKeyFile(at('new.pem')).publicKey;
+    expect(problems(alone)).toEqual([
+      expect.stringMatching(/nextKey: this neighbourhood has no registrar, so no key is replaced/),
+    ]);
+    expect(problems(CONFIG.replace('key: cp-1.pem\n', ''))).toEqual([expect.stringMatching(/key: missing; write/)]);
+
+    const file = JSON.parse(readFileSync(at('neighbourhood.json'), 'utf8'));
+    const publicKey = Buffer.from(createKeyFile(at('registrar.pem')).publicKey).toString('hex');
+    file.nodes.push({ name: 'registrar', publicKey, role: 'registrar', safeShare_W: 0 });
+    writeFileSync(at('neighbourhood.json'), JSON.stringify(file));
+    expect(problems(alone)).toEqual([]);
+    const result = readConfig(at('p2pebt.yaml'));
+    expect(result.ok && result.config).toMatchObject({ index: 0, keyFile: at('new.pem'), publicKey: fresh });
+    expect(result.ok && result.config.nextKeyFile).toBeFalsy();
+  });
+
   test('a ledger of another node or of another neighbourhood', () => {
     const { publicKey, neighbourhood } = accepted();
     const genesis = genesisHash(neighbourhood);

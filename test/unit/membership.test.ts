@@ -164,6 +164,31 @@ test('a key is rotated: from the new epoch on the old one says nothing that anyb
   expect(play.player(0).runtime.refusals.get('bad-signature')).toBe(1);
 });
 
+describe('a node whose old key is lost, with the new one alone', () => {
+  test('goes on once the chain has the new key, and says nothing that nobody could check', () => {
+    const play = street();
+    play.rounds(1).kill(2);
+    play.say(REGISTRAR, change(1, { op: 'rotate', node: 2, publicKey: hex(signerOf(12).publicKey) }));
+    play.rounds(5).restart(2, new MemoryLedger(), [signerOf(12)]);
+    play.rounds(2);
+    expect(votersOf(play, 2)).toBe('epoch 1: cp1, cp2, cp3, cp4 (quorum 3)');
+    expect(tips(play).size).toBe(1);
+    play.buy(2, 7000);
+    play.rounds(1);
+    expect(play.player(2).plans.map(({ power }) => power)).toContain(7000);
+    const refused = [0, 1, 3, 4].map((index) => play.player(index).runtime.refusals.get('bad-signature'));
+    expect(refused).toEqual(refused.map(() => undefined));
+  });
+
+  test('signs nothing until then, nor about the round in which it has started', () => {
+    const play = street();
+    play.rounds(2).restart(2, new MemoryLedger(), [signerOf(12)]);
+    play.rounds(2);
+    expect(play.player(2).ledger).toMatchObject({ votes: [], statements: [] });
+    expect(play.state(2)).toMatchObject({ memoryFrom_round: 1003, finalNode: { state: { sealRound: -1 } } });
+  });
+});
+
 test('who is caught lying loses the vote with the next epoch, and its wishes are not heard', () => {
   let lies = true;
   const play = street(5, {
@@ -186,6 +211,39 @@ test('who is caught lying loses the vote with the next epoch, and its wishes are
   play.rounds(2);
   expect(play.player(4).plans.some(({ power }) => power > 0)).toBe(false);
   expect(committed(play)).toBe(9);
+});
+
+test('a new key is a new start, and convicted anew when it lies: the proof against the old one does not shield it', () => {
+  let lies = true;
+  const play = street(5, {
+    lie: (message, at) => {
+      if (!lies || message.sender !== 4 || message.body.type !== 'METER') return message;
+      const { imported_Wh } = message.body;
+      const other = { ...message, body: { ...message.body, imported_Wh: imported_Wh + 1 } };
+      const key = signerOf(message.epoch === 0 ? 4 : 14);
+      for (const to of [0, 1]) at.hear(to, 'p2pebt/1/street/METER/cp5', at.wire(at.sign(other, key)));
+      return message;
+    },
+  });
+  const begun = (): string[] =>
+    members(play)
+      .split('\n')
+      .filter((line) => line.includes('cp5') && line.includes('agreed'))
+      .map((line) => line.split('agreed: ')[1]);
+  play.rounds(2);
+  lies = false;
+  play.rounds(4).say(6, change(1, { op: 'rotate', node: 4, publicKey: hex(signerOf(14).publicKey) }));
+  play.restart(4, play.player(4).ledger, [signerOf(4), signerOf(14)]);
+  play.rounds(5);
+  expect(votersOf(play)).toBe('epoch 2: cp1, cp2, cp3, cp4, cp5 (quorum 4)');
+  play.restart(0); // what it was convicted of before is in its ledger
+  lies = true;
+  play.rounds(2);
+  lies = false;
+  play.rounds(4);
+  const caught = 'cp5 was caught lying and loses its vote';
+  expect(begun()).toEqual([caught, 'cp5 has a new key', caught]);
+  expect(votersOf(play)).toBe('epoch 3: cp1, cp2, cp3, cp4 (quorum 3)');
 });
 
 describe('what no registrar may do', () => {

@@ -331,9 +331,9 @@ export class Neighbours {
   }
 
   /** A message of a node's, signed with its key. */
-  sign<B extends Body>(message: Unsigned<B>): Signed<B> {
+  sign<B extends Body>(message: Unsigned<B>, signer = this.players[message.sender].signer): Signed<B> {
     const payload = payloadOf(message, this.registry.tag);
-    return signed(message, payload, this.players[message.sender].signer.sign(toSign(payload)), sha256);
+    return signed(message, payload, signer.sign(toSign(payload)), sha256);
   }
 
   wire = (message: Signed): Uint8Array => toWire(message);

@@ -5,8 +5,9 @@
 import type { ChainState } from '../chain.ts';
 import { type Offence, offenceOf } from '../evidence.ts';
 import { MESSAGE_MAX_BYTES, SEALS_KEPT } from '../limits.ts';
+import { keyFrom } from '../members.ts';
 import type { Evidence, Header, Signed } from '../messages.ts';
-import { type Outcome, type ProtocolState, registryOf } from '../state.ts';
+import { maySign, type Outcome, type ProtocolState, registryOf } from '../state.ts';
 
 /** The chain as a SEAL left it, with its problem: of an open one, or one of the last that became final. */
 export function posedBy(state: ProtocolState, seal: string): ChainState | undefined {
@@ -18,6 +19,12 @@ export function posedBy(state: ProtocolState, seal: string): ChainState | undefi
 export function keepPosed(state: ProtocolState, chain: ChainState): void {
   state.posed.set(chain.seal, chain);
   for (const seal of state.posed.keys()) if (state.posed.size > SEALS_KEPT) state.posed.delete(seal);
+}
+
+/** The proof that this node has against a node's present key: what was proved of a former one shields no second lie. */
+export function proofAgainst({ evidence, finalNode }: ProtocolState, culprit: number): Signed<Evidence> | undefined {
+  const proof = evidence.get(culprit);
+  return proof !== undefined && proof.body.first.epoch >= keyFrom(finalNode.state, culprit) ? proof : undefined;
 }
 
 /** What this evidence proves; null when it proves nothing, or nothing that this node could recompute. */
@@ -37,7 +44,7 @@ export function verdictOf(state: ProtocolState, { first, second }: Omit<Evidence
  */
 export function accuse(state: ProtocolState, first: Signed, second: Signed | null): void {
   const { sender } = first;
-  if (sender === state.self || state.evidence.has(sender) || state.accusations.has(sender)) return;
+  if (sender === state.self || proofAgainst(state, sender) || state.accusations.has(sender)) return;
   if (verdictOf(state, { first, second }) === null) return;
   if (2 * (first.payload.length + (second?.payload.length ?? 0)) > MESSAGE_MAX_BYTES) return; // two large SEALs would not fit
   const turn = registryOf(state).leaders.indexOf(state.self) + 1;
@@ -49,7 +56,7 @@ export function sayEvidence(state: ProtocolState, out: Outcome): void {
   for (const [culprit, { first, second, at_ms }] of state.accusations) {
     if (state.now_ms < at_ms) continue;
     state.accusations.delete(culprit);
-    if (state.evidence.has(culprit)) continue;
+    if (proofAgainst(state, culprit) || !maySign(state)) continue;
     const body: Evidence = { type: 'EVIDENCE', first, second };
     out.send.push({ epoch: registryOf(state).epoch, round: state.deciding, view: 0, sender: state.self, body });
   }

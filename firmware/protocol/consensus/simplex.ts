@@ -22,7 +22,15 @@ import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigne
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
 import { lacksSite, sealable, sealBlock } from '../seal.ts';
-import { type BlockNode, type NoteCode, type Outcome, offset_ms, type ProtocolState, registryOf } from '../state.ts';
+import {
+  type BlockNode,
+  maySign,
+  type NoteCode,
+  type Outcome,
+  offset_ms,
+  type ProtocolState,
+  registryOf,
+} from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { electorateOf, isVoter, mostLiars, registryAt } from './electorate.ts';
@@ -46,7 +54,7 @@ export function note(state: ProtocolState, out: Outcome, code: NoteCode, text: s
 
 /** Whether this node may sign anything about the round being decided (2.8: not when it may have forgotten votes). */
 const mayVote = (state: ProtocolState): boolean =>
-  isVoter(state, state.self) && state.deciding >= state.memoryFrom_round;
+  isVoter(state, state.self) && maySign(state) && state.deciding >= state.memoryFrom_round;
 
 /** When a view's clock starts: on entering it, but not before its decision opens. */
 function viewStart_ms(state: ProtocolState): number {
