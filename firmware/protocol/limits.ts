@@ -19,8 +19,6 @@ export const SEATS_MOST = 100;
 export const NODES_MOST = 2048;
 /** Entries of one change of the members: a whole street at once is done in a few. */
 export const AMENDMENTS_MOST = 64;
-/** Changes of the members that a node keeps for later: a registrar sends one after the other. */
-export const CHANGES_AHEAD = 4;
 /** Messages within messages: a page > a block > evidence > a block > a statement, and one to spare. */
 export const NESTING_MOST = 6;
 /** Bytes of the proofs that one SEAL carries: it must still fit into a page of catch-up beside its statements. */

@@ -2,7 +2,9 @@
  * pool: the orders, SITE readings and METER statements heard and not yet in a final block, bounded per sender.
  * Answers with a word: MQTT repeats itself, so `known` is the normal case.
  */
-import { CHANGES_AHEAD, METER_ROUNDS_BACK, ORDERS_PER_NODE } from './limits.ts';
+import type { Hash } from '../ports.ts';
+import { METER_ROUNDS_BACK, ORDERS_PER_NODE } from './limits.ts';
+import { amend } from './membership.ts';
 import type { MeterStatement, Order, RegistryChange, Signed, Site } from './messages.ts';
 import { refuseForever } from './order.ts';
 import type { Registry } from './registry.ts';
@@ -13,13 +15,13 @@ export interface Pool {
   readonly sites: Map<number, Signed<Site>>;
   /** By round and sender; the first statement counts. */
   readonly meters: Map<string, Signed<MeterStatement>>;
-  /** By number; the first heard counts. */
-  readonly changes: Map<number, Signed<RegistryChange>>;
+  /** The registrar's next change. */
+  change: Signed<RegistryChange> | null;
 }
 
 export type Admission = 'added' | 'known' | 'full' | 'late' | 'refused';
 
-export const emptyPool = (): Pool => ({ orders: new Map(), sites: new Map(), meters: new Map(), changes: new Map() });
+export const emptyPool = (): Pool => ({ orders: new Map(), sites: new Map(), meters: new Map(), change: null });
 
 /** Of a sender's orders for a round the lowest ids stay: whatever it told whom first, all pools come to hold the same. */
 export function addOrder(pool: Pool, order: Signed<Order>, deciding: number, registry: Registry): Admission {
@@ -52,13 +54,17 @@ export function addMeter(pool: Pool, statement: Signed<MeterStatement>, deciding
   return 'added';
 }
 
-/** The registrar's changes that are not on the chain yet; a few ahead, since they may come out of order. */
-export function addChange(pool: Pool, change: Signed<RegistryChange>, registry: Registry): Admission {
-  const { number } = change.body;
-  if (change.sender !== registry.registrar || number > registry.changes + CHANGES_AHEAD) return 'refused';
-  if (number <= registry.changes) return 'late';
-  if (pool.changes.has(number)) return 'known';
-  pool.changes.set(number, change);
+/**
+ * The registrar's next change, and none further ahead: what is said beforehand, perhaps with a stolen key, must not be in the
+ * way of what is said later. Of two for one number the lower id stays, so that all pools come to hold the same.
+ */
+export function addChange(pool: Pool, change: Signed<RegistryChange>, registry: Registry, hash: Hash): Admission {
+  if (pool.change?.id === change.id) return 'known';
+  if (change.body.number <= registry.changes) return 'late';
+  const fits = (each: Signed<RegistryChange>): boolean => typeof amend(registry, each, hash) !== 'string';
+  if (!fits(change)) return 'refused';
+  if (pool.change !== null && fits(pool.change) && pool.change.id < change.id) return 'full';
+  pool.change = change;
   return 'added';
 }
 

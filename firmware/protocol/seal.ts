@@ -71,7 +71,7 @@ export function sealable(pool: Pool, chain: ChainState, round: number, hash: Has
     registers[statement.sender] = registersOf(statement);
     meters.push(statement);
   }
-  const change = pool.changes.get(registry.changes + 1) ?? null;
+  const { change } = pool;
   const fits =
     change !== null && chain.handover === null && hasKey(change) && typeof amend(registry, change, hash) !== 'string';
   return {

@@ -283,7 +283,7 @@ function onMessage(state: ProtocolState, message: Signed, out: Outcome): void {
       onVote(state, message as Signed<Vote>);
       break;
     case 'REGISTRY':
-      addChange(state.pool, message as Signed<RegistryChange>, registryOf(state));
+      addChange(state.pool, message as Signed<RegistryChange>, registryOf(state), state.hash);
       break;
     case 'EVIDENCE':
       onEvidence(state, message as Signed<Evidence>, out);

@@ -8,6 +8,7 @@ import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { publicKeyOf } from '../../firmware/protocol/members.ts';
 import { amend, handOver } from '../../firmware/protocol/membership.ts';
 import type { Amendment, RegistryChange, Signed, Vote } from '../../firmware/protocol/messages.ts';
+import { addChange, emptyPool } from '../../firmware/protocol/pool.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { registryOf } from '../../firmware/protocol/state.ts';
 import { hex, MemoryLedger, Neighbours, neighbourhoodOf, type Options, signerOf } from './protocol-driver.ts';
@@ -186,6 +187,41 @@ describe('a node whose old key is lost, with the new one alone', () => {
     play.rounds(2);
     expect(play.player(2).ledger).toMatchObject({ votes: [], statements: [] });
     expect(play.state(2)).toMatchObject({ memoryFrom_round: 1003, finalNode: { state: { sealRound: -1 } } });
+  });
+});
+
+describe("whoever has the registrar's key as well", () => {
+  const rate = (node: number, safeShare_W: number): Amendment => ({ op: 'rate', node, connector, safeShare_W });
+
+  test.each([
+    ['nobody would refuse', rate(0, 690)],
+    ['everybody refuses', rate(9, 690)],
+  ])('cannot take a later number beforehand with a change that %s', (_what, amendment) => {
+    const play = street();
+    play.rounds(1).say(REGISTRAR, change(2, amendment));
+    play.say(REGISTRAR, change(1, rate(1, 690)));
+    play.rounds(6);
+    expect(registryOf(play.state(0))).toMatchObject({ epoch: 1, changes: 1 });
+    play.say(REGISTRAR, change(2, rate(2, 690)));
+    play.rounds(5);
+    expect(
+      registryOf(play.state(0))
+        .members.map(({ safeShare_W }) => safeShare_W)
+        .slice(0, 3),
+    ).toEqual([1380, 690, 690]);
+  });
+
+  test('may say two changes with one number: in whatever order they come, all pools hold the same', () => {
+    const play = street();
+    const [one, other] = [rate(0, 690), rate(1, 690)].map((amendment) =>
+      play.sign({ epoch: 0, round: 1000, view: 0, sender: REGISTRAR, body: change(1, amendment) }),
+    );
+    const held = [one, other].map((first) => {
+      const pool = emptyPool();
+      for (const each of [first, one, other]) addChange(pool, each, play.registry, sha256);
+      return pool.change?.id;
+    });
+    expect(held).toEqual(held.map(() => [one.id, other.id].sort()[0]));
   });
 });
 

@@ -337,7 +337,6 @@ function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void 
     for (const message of body.carried) {
       state.pool.orders.delete(message.id);
       if (message.body.type === 'METER') state.pool.meters.delete(`${message.round}/${message.sender}`);
-      if (message.body.type === 'REGISTRY') state.pool.changes.delete(message.body.number);
     }
     note(state, out, 'sealed', `round ${round} is sealed with ${body.carried.length} statements`);
   }
