@@ -92,6 +92,8 @@ describe('a charge point joins', () => {
     play.rounds(5).say(REGISTRAR, change(2, { op: 'rate', node: 0, connector, safeShare_W: 690 }));
     play.rounds(5);
     expect(votersOf(play)).toContain('epoch 2');
+    const { height } = play.state(3).finalNode.state;
+    expect(play.player(0).ledger.blocksAbove(height, 1_000_000)).toEqual([]); // two checkpoints later: pruned
     play.restart(3);
     play.rounds(2);
     expect(votersOf(play, 3)).toBe(votersOf(play));
