@@ -11,18 +11,29 @@ import type { Amendment, RegistryChange, Signed, Vote } from '../../firmware/pro
 import { addChange, emptyPool } from '../../firmware/protocol/pool.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { registryOf } from '../../firmware/protocol/state.ts';
+import { type Patch, withPatched } from '../mutate.ts';
 import { hex, MemoryLedger, Neighbours, neighbourhoodOf, type Options, signerOf } from './protocol-driver.ts';
 
 const REGISTRAR = 5;
 const connector = { kind: 'fast', charge_W: 11_000, discharge_W: 11_000 } as const;
 
 /** Charge points, a head meter and a registrar, who has the last number. */
-function street(chargePoints = 4, options: Options = {}): Neighbours {
+function street(chargePoints = 4, options: Options = {}, Street = Neighbours): Neighbours {
   const { nodes } = neighbourhoodOf(chargePoints);
   const publicKey = hex(signerOf(chargePoints + 1).publicKey);
   const registrar = { name: 'registrar', publicKey, role: 'registrar' as const, safeShare_W: 0 };
-  return new Neighbours({ ...options, chargePoints, changes: { ...options.changes, nodes: [...nodes, registrar] } });
+  return new Street({ ...options, chargePoints, changes: { ...options.changes, nodes: [...nodes, registrar] } });
 }
+/** Tells a story in a street whose nodes lack a rule. */
+const without = <T>(
+  { rule, patch }: { rule: string; patch: Patch },
+  story: (Street: typeof Neighbours) => T,
+): Promise<T> =>
+  withPatched(
+    rule,
+    { folders: ['firmware', 'hal', 'test/unit'], entry: 'test/unit/protocol-driver.ts', patches: [patch] },
+    (driver: { Neighbours: typeof Neighbours }) => story(driver.Neighbours),
+  );
 const change = (number: number, ...amendments: Amendment[]): RegistryChange => ({
   type: 'REGISTRY',
   number,
@@ -183,34 +194,59 @@ describe('a node whose old key is lost, with the new one alone', () => {
     expect(refused).toEqual(refused.map(() => undefined));
   });
 
-  test('signs nothing until then, nor about the round in which it has started', () => {
-    const play = street();
+  /** What it signs before the chain has its key, and the first round about which it would vote. */
+  const early = (Street = Neighbours) => {
+    const play = street(4, {}, Street);
     play.rounds(2).restart(2, new MemoryLedger(), [signerOf(12)]);
     play.rounds(2);
-    expect(play.player(2).ledger).toMatchObject({ votes: [], statements: [] });
-    expect(play.state(2)).toMatchObject({ memoryFrom_round: 1003, finalNode: { state: { sealRound: -1 } } });
+    const { votes, statements } = play.player(2).ledger;
+    return { signed: votes.length + statements.length, votesFrom: play.state(2).memoryFrom_round };
+  };
+  test('signs nothing until then, nor about the round in which it has started', () =>
+    expect(early()).toEqual({ signed: 0, votesFrom: 1003 }));
+  test('mutant: without a look at its keys it signs what nobody can check', async () => {
+    const patch = { file: 'firmware/protocol/state.ts', find: 'ownKeys === null ||', replace: 'ownKeys !== null ||' };
+    expect((await without({ rule: 'own keys', patch }, early)).signed).toBeGreaterThan(0);
+  });
+  test('mutant: without the memory of a former life it would vote at once', async () => {
+    const patch = {
+      file: 'firmware/runtime.ts',
+      find: 'const isAnother = !sameBytes(',
+      replace: 'const isAnother = false && sameBytes(',
+    };
+    expect((await without({ rule: 'former life', patch }, early)).votesFrom).toBe(0);
   });
 });
 
 describe("whoever has the registrar's key as well", () => {
   const rate = (node: number, safeShare_W: number): Amendment => ({ op: 'rate', node, connector, safeShare_W });
 
-  test.each([
-    ['nobody would refuse', rate(0, 690)],
-    ['everybody refuses', rate(9, 690)],
-  ])('cannot take a later number beforehand with a change that %s', (_what, amendment) => {
-    const play = street();
+  /** The safe shares after two changes of the registrar, the second of which somebody else has said another way beforehand. */
+  const foretold = (amendment: Amendment, Street = Neighbours): number[] => {
+    const play = street(4, {}, Street);
     play.rounds(1).say(REGISTRAR, change(2, amendment));
     play.say(REGISTRAR, change(1, rate(1, 690)));
     play.rounds(6);
-    expect(registryOf(play.state(0))).toMatchObject({ epoch: 1, changes: 1 });
     play.say(REGISTRAR, change(2, rate(2, 690)));
     play.rounds(5);
-    expect(
-      registryOf(play.state(0))
-        .members.map(({ safeShare_W }) => safeShare_W)
-        .slice(0, 3),
-    ).toEqual([1380, 690, 690]);
+    const { members: all } = registryOf(play.state(0));
+    return all.map(({ safeShare_W }) => safeShare_W).slice(0, 3);
+  };
+  test.each([
+    ['nobody would refuse', rate(0, 690)],
+    ['everybody refuses', rate(9, 690)],
+  ])('cannot take a later number beforehand with a change that %s', (_what, amendment) =>
+    expect(foretold(amendment)).toEqual([1380, 690, 690]),
+  );
+  test('mutant: where any number may come first, it can', async () => {
+    const patch = {
+      file: 'firmware/protocol/pool.ts',
+      find: 'if (!fits(change)) return',
+      replace: 'if (pool.change !== null) return',
+    };
+    expect(await without({ rule: 'no change ahead', patch }, (Street) => foretold(rate(9, 690), Street))).not.toContain(
+      690,
+    );
   });
 
   test('may say two changes with one number: in whatever order they come, all pools hold the same', () => {
@@ -251,37 +287,52 @@ test('who is caught lying loses the vote with the next epoch, and its wishes are
   expect(committed(play)).toBe(9);
 });
 
-test('a new key is a new start, and convicted anew when it lies: the proof against the old one does not shield it', () => {
-  let lies = true;
-  const play = street(5, {
-    lie: (message, at) => {
-      if (!lies || message.sender !== 4 || message.body.type !== 'METER') return message;
-      const { imported_Wh } = message.body;
-      const other = { ...message, body: { ...message.body, imported_Wh: imported_Wh + 1 } };
-      const key = signerOf(message.epoch === 0 ? 4 : 14);
-      for (const to of [0, 1]) at.hear(to, 'p2pebt/1/street/METER/cp5', at.wire(at.sign(other, key)));
-      return message;
-    },
-  });
-  const begun = (): string[] =>
-    members(play)
-      .split('\n')
-      .filter((line) => line.includes('cp5') && line.includes('agreed'))
-      .map((line) => line.split('agreed: ')[1]);
-  play.rounds(2);
-  lies = false;
-  play.rounds(4).say(6, change(1, { op: 'rotate', node: 4, publicKey: hex(signerOf(14).publicKey) }));
-  play.restart(4, play.player(4).ledger, [signerOf(4), signerOf(14)]);
-  play.rounds(5);
-  expect(votersOf(play)).toBe('epoch 2: cp1, cp2, cp3, cp4, cp5 (quorum 4)');
-  play.restart(0); // what it was convicted of before is in its ledger
-  lies = true;
-  play.rounds(2);
-  lies = false;
-  play.rounds(4);
+describe('a new key', () => {
+  /** What is agreed of cp5, who lies with its first key and with its second. */
+  const liesTwice = (Street = Neighbours): string[] => {
+    let lies = true;
+    const play = street(
+      5,
+      {
+        lie: (message, at) => {
+          if (!lies || message.sender !== 4 || message.body.type !== 'METER') return message;
+          const { imported_Wh } = message.body;
+          const other = { ...message, body: { ...message.body, imported_Wh: imported_Wh + 1 } };
+          const key = signerOf(message.epoch === 0 ? 4 : 14);
+          for (const to of [0, 1]) at.hear(to, 'p2pebt/1/street/METER/cp5', at.wire(at.sign(other, key)));
+          return message;
+        },
+      },
+      Street,
+    );
+    const begun = (): string[] =>
+      members(play)
+        .split('\n')
+        .filter((line) => line.includes('cp5') && line.includes('agreed'))
+        .map((line) => line.split('agreed: ')[1]);
+    play.rounds(2);
+    lies = false;
+    play.rounds(4).say(6, change(1, { op: 'rotate', node: 4, publicKey: hex(signerOf(14).publicKey) }));
+    play.restart(4, play.player(4).ledger, [signerOf(4), signerOf(14)]);
+    play.rounds(5);
+    play.restart(0); // what it was convicted of before is in its ledger
+    lies = true;
+    play.rounds(2);
+    lies = false;
+    play.rounds(4);
+    return begun();
+  };
   const caught = 'cp5 was caught lying and loses its vote';
-  expect(begun()).toEqual([caught, 'cp5 has a new key', caught]);
-  expect(votersOf(play)).toBe('epoch 3: cp1, cp2, cp3, cp4 (quorum 3)');
+  test('is a new start, and convicted anew when it lies', () =>
+    expect(liesTwice()).toEqual([caught, 'cp5 has a new key', caught]));
+  test('mutant: where the proof against the old one stands, it shields the new one', async () => {
+    const patch = {
+      file: 'firmware/protocol/consensus/judge.ts',
+      find: 'proof !== undefined && proof.body.first.epoch >= keyFrom(finalNode.state, culprit) ? proof : undefined',
+      replace: '(keyFrom(finalNode.state, culprit), proof)',
+    };
+    expect(await without({ rule: 'a proof for each key', patch }, liesTwice)).toEqual([caught, 'cp5 has a new key']);
+  });
 });
 
 describe('what no registrar may do', () => {
