@@ -13,7 +13,7 @@ import { amend, closingVotes, handOver, type MembershipNews } from './membership
 import type { Block, Evidence, MeterStatement, Order, RegistryChange, Signed, Site } from './messages.ts';
 import { refuseForever, refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
-import { meteredEnergy_J, type Registers, settle } from './settlement.ts';
+import { type Allocation, meteredEnergy_J, type Registers, settle } from './settlement.ts';
 
 interface Statements extends MembershipNews {
   readonly orders: readonly Signed<Order>[];
@@ -183,6 +183,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
   }
 
   if (site !== null && chain.site !== null) meterRounds(rounds, chain, site);
+  findLoads(rounds);
   const seed = fromHex(chain.schedule);
   const ranked = pending
     .map((entry) => ({ entry, rank: toHex(hash(concat(seed, fromHex(entry.order.id)))) }))
@@ -202,7 +203,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     limits: {
       capacity_W: neighbourhood.capacity_W,
       exportLimit_W: neighbourhood.exportLimit_W,
-      margin_W: neighbourhood.margin_W + doubt_W(chain, history, round),
+      margin_W: neighbourhood.margin_W + doubt_W(chain, history, registers, { round, site }),
       safeShares_W: neighbourhood.nodes.map((node) => node.safeShare_W),
       lostParts: registry.f + 1,
       connectors: neighbourhood.nodes.map((node) => node.connector ?? { charge_W: 0, discharge_W: 0 }),
@@ -282,24 +283,35 @@ function meterVehicle(
 }
 
 /**
- * Fills in what the head meter's registers say of the rounds since the reading before: Theta, and the load under it, both on
- * average, since how the load is spread over them nobody knows. Registers that went back, or jumped, are those of another
- * meter: they say nothing of the past and count from now on.
+ * Fills in what the head meter's registers say of the rounds since the reading before: Theta, on average. Registers that went
+ * back, or jumped, are those of another meter: they say nothing of the past and count from now on.
  */
 function meterRounds(rounds: ChainRound[], chain: ChainState, site: Signed<Site>): void {
   const before = chain.site as Registers;
   const { roundTime_s } = chain.registry.neighbourhood;
   const energy_Wh = site.body.imported_Wh - before.imported_Wh - (site.body.exported_Wh - before.exported_Wh);
-  // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
-  const count = site.round - before.round;
-  const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * count));
+  const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * (site.round - before.round)));
   const back = site.body.imported_Wh < before.imported_Wh || site.body.exported_Wh < before.exported_Wh;
   if (back || Math.abs(theta_W) > SITE_MAX_W) return;
-  const isEnclosed = ({ round }: ChainRound): boolean => round >= before.round - 1 && round <= site.round - 2;
-  const vehicles_W = Math.floor(sum(rounds.filter(isEnclosed).map((record) => record.vehicles_W)) / count);
+  // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
   rounds.forEach((record, i) => {
-    if (isEnclosed(record)) rounds[i] = { ...record, theta_W, load_W: theta_W - vehicles_W };
+    if (record.round >= before.round - 1 && record.round <= site.round - 2) rounds[i] = { ...record, theta_W };
   });
+}
+
+/**
+ * The load under Theta, anew with every SEAL, since METERs may come later than the reading. Rounds with one Theta and one load (none
+ * yet, for new ones) lay between two readings: how the load is spread over them nobody knows, so that all of them have the average.
+ */
+function findLoads(rounds: ChainRound[]): void {
+  for (let first = 0, end = 1; first < rounds.length; first = end++) {
+    const { theta_W, load_W: before_W } = rounds[first];
+    while (end < rounds.length && rounds[end].theta_W === theta_W && rounds[end].load_W === before_W) end += 1;
+    if (theta_W === undefined) continue;
+    const vehicles_W = Math.floor(sum(rounds.slice(first, end).map((record) => record.vehicles_W)) / (end - first));
+    const load_W = theta_W - vehicles_W;
+    for (let i = first; i < end; i++) if (rounds[i].load_W !== load_W) rounds[i] = { ...rounds[i], load_W };
+  }
 }
 
 const allocated_W = (chain: ChainState, round: number, node: number): number =>
@@ -317,14 +329,28 @@ function withPresent(rounds: readonly ChainRound[], round: number, site: Signed<
 }
 
 /**
- * How far the present load may lie from what the head meter shows less the schedule: a vehicle that left makes the households look
- * smaller than they are by what it should have drawn, one that does not feed in larger. No more than all that was scheduled, and
- * no more than from the last load that was metered.
+ * How far the load may lie from what is known of it: a vehicle that left makes the households look smaller than they are by what
+ * it should have drawn, one that does not feed in larger. The last metered load by all that was allocated and has no METER yet;
+ * the present one, what the head meter shows less the schedule, by how far it lies from that, and by no more than all that was
+ * scheduled.
  */
-function doubt_W(chain: ChainState, history: readonly ChainRound[], round: number): number {
-  const scheduled_W = sum(chain.allocations.filter((a) => a.round === round - 1).map((a) => Math.abs(a.allocated_W)));
-  const [metered, present] = history.flatMap(({ load_W }) => load_W ?? []).slice(-2);
-  return present === undefined ? scheduled_W : Math.min(scheduled_W, Math.abs(present - metered));
+function doubt_W(
+  { allocations }: ChainState,
+  history: readonly ChainRound[],
+  registers: readonly (Registers | null)[],
+  { round, site }: { readonly round: number; readonly site: Signed<Site> | null },
+): number {
+  const all_W = (those: readonly Allocation[]): number => sum(those.map((a) => Math.abs(a.allocated_W)));
+  const scheduled_W = all_W(allocations.filter((a) => a.round === round - 1));
+  const known = history.filter(({ load_W }) => load_W !== undefined);
+  const metered = known.at(site === null ? -1 : -2);
+  if (metered === undefined) return scheduled_W;
+  const unmetered_W = all_W(
+    allocations.filter((a) => a.round <= metered.round && a.round > (registers[a.node]?.round ?? -1)),
+  );
+  if (site === null) return unmetered_W;
+  const differs_W = Math.abs((known.at(-1)?.load_W ?? 0) - (metered.load_W ?? 0));
+  return Math.min(scheduled_W, differs_W + unmetered_W);
 }
 
 function directionsOf(chain: ChainState, round: number): Direction[] {

@@ -334,7 +334,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-doubt',
     meaning: 'the present load is what the head meter shows less the schedule, though a vehicle may have left',
-    patches: [{ file: 'seal.ts', find: ' + doubt_W(chain, history, round),', replace: ',' }],
+    patches: [{ file: 'seal.ts', find: ' + doubt_W(chain, history, registers, { round, site }),', replace: ',' }],
     caughtBy: ['I4'],
     run: {
       nodes: 10,
@@ -384,7 +384,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'load-spread',
     meaning: 'of several rounds between two readings each has the average Theta, less what its own vehicles drew',
     patches: [
-      { file: 'seal.ts', find: 'load_W: theta_W - vehicles_W', replace: 'load_W: theta_W - record.vehicles_W' },
+      {
+        file: 'seal.ts',
+        find: 'rounds[i] = { ...rounds[i], load_W }',
+        replace: 'rounds[i] = { ...rounds[i], load_W: theta_W - rounds[i].vehicles_W }',
+      },
     ],
     caughtBy: ['I4'],
     run: { nodes: 7, rounds: 30, seed: 54, faults: FAULTS, sizing: 'tight', rule: 'once', checks: ['I4'] },
