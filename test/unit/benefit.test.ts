@@ -177,6 +177,16 @@ describe('physical safety', () => {
     ]);
   });
 
+  it('a divisible order that is granted a part cannot be put off as a whole', () => {
+    const problem = instance({
+      limits,
+      pending: [order({ power_W: 40_000, remainingWait_rounds: 0, divisible: true })],
+    });
+    expect([...curtailment(problem)]).toEqual([[0, 25_000]]);
+    expect(refusal(problem, { orders: [[25_000, 15_000]], shares: [] })).toBeNull();
+    expect(refusal(problem, { orders: [1], shares: [] })?.code).toBe('must-run');
+  });
+
   it('a load that breaks the limit alone refuses buys, but not idleness', () => {
     const problem = instance({ load_W: [200_000], limits, pending: [order({})] });
     expect(refusal(problem, { orders: [1], shares: [] })).toBeNull();
