@@ -11,6 +11,7 @@ import { type Candidate, compareRank } from '../../firmware/protocol/benefit/ran
 import { clearances } from '../../firmware/protocol/benefit/reserve.ts';
 import { bounds_W } from '../../firmware/protocol/benefit/safety.ts';
 import { planTheta_W } from '../../firmware/protocol/benefit/theta.ts';
+import { frozenBenefit, recomputed } from '../vectors/benefit.ts';
 
 const order = (fields: Partial<PendingOrder>): PendingOrder => ({
   id: 'a0',
@@ -82,6 +83,10 @@ describe('published vectors of PFint and lambda', () => {
     expect(window_W([9, 9, 9, 1, 2, 4], [8, 16], 4)).toEqual([1, 2, 4, 8]);
     expect(window_W([1, 2], [4, 8, 16, 32], 2)).toEqual([8, 16]);
   });
+});
+
+it('the cases published for other implementations come out as they are written down', () => {
+  expect(recomputed()).toBe(frozenBenefit());
 });
 
 describe('Theta of a plan', () => {
@@ -175,6 +180,16 @@ describe('physical safety', () => {
       [1, 10_500],
       [2, 10_500],
     ]);
+  });
+
+  it('a divisible order that is granted a part cannot be put off as a whole', () => {
+    const problem = instance({
+      limits,
+      pending: [order({ power_W: 40_000, remainingWait_rounds: 0, divisible: true })],
+    });
+    expect([...curtailment(problem)]).toEqual([[0, 25_000]]);
+    expect(refusal(problem, { orders: [[25_000, 15_000]], shares: [] })).toBeNull();
+    expect(refusal(problem, { orders: [1], shares: [] })?.code).toBe('must-run');
   });
 
   it('a load that breaks the limit alone refuses buys, but not idleness', () => {

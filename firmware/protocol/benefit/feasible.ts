@@ -54,13 +54,13 @@ function refuseOrder(order: PendingOrder, planned: number | readonly number[], g
   if (typeof planned === 'number') {
     if (!whole(planned)) return 'wait';
     if (planned > last) return order.remainingWait_rounds === 0 ? 'must-run' : 'wait';
-    return null;
+  } else {
+    if (!order.divisible || planned.length !== last + 1 || !planned.every(whole)) return 'parts';
+    // What a curtailment leaves over may be less than the connector's least power: it is an order of its own then.
+    const chosen = granted === undefined ? planned : [];
+    if (chosen.some((part_W) => part_W > 0 && part_W < Math.min(order.minimum_W, order.power_W))) return 'parts';
+    if (planned.reduce((sum, part_W) => sum + part_W, 0) !== order.power_W) return 'parts';
   }
-  if (!order.divisible || planned.length !== last + 1 || !planned.every(whole)) return 'parts';
-  // What a curtailment leaves over may be less than the connector's least power: it is an order of its own then.
-  const chosen = granted === undefined ? planned : [];
-  if (chosen.some((part_W) => part_W > 0 && part_W < Math.min(order.minimum_W, order.power_W))) return 'parts';
-  if (planned.reduce((sum, part_W) => sum + part_W, 0) !== order.power_W) return 'parts';
   return now_W < least_W ? 'must-run' : null;
 }
 
