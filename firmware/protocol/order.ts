@@ -24,7 +24,11 @@ export function refuseForever({ sender, body }: Signed<Order>, registry: Registr
   return body.maxWait_rounds > registry.neighbourhood.maxWait_rounds ? 'waits-too-long' : null;
 }
 
-export function refuseOrder(order: Signed<Order>, round: number, chain: ChainState): OrderRefusal | null {
+export function refuseOrder(
+  order: Signed<Order>,
+  round: number,
+  chain: Pick<ChainState, 'registry' | 'pending'>,
+): OrderRefusal | null {
   const never = refuseForever(order, chain.registry);
   if (never !== null) return never;
   if (order.round !== round) return 'other-round';

@@ -120,6 +120,7 @@ export function applySchedule(chain: ChainState, block: Signed<Block>, hash: Has
     }
     if (power_W < entry.remaining_W) pending.push({ ...entry, remaining_W: entry.remaining_W - power_W });
   });
+  const sealed = chain.rounds[chain.rounds.length - 1]; // the record of this round
   return {
     ...chain,
     tip: block.id,
@@ -129,9 +130,7 @@ export function applySchedule(chain: ChainState, block: Signed<Block>, hash: Has
     schedule: block.id,
     pending,
     allocations: [...chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK), ...allocations],
-    rounds: chain.rounds.map((record) =>
-      record.round === round ? { ...record, committed: true, scheduled_W: net_W, vehicles_W: net_W } : record,
-    ),
+    rounds: chain.rounds.with(-1, { ...sealed, committed: true, scheduled_W: net_W, vehicles_W: net_W }),
     settled: [],
   };
 }

@@ -59,7 +59,7 @@ export function sealable(pool: Pool, chain: ChainState, round: number, hash: Has
   const orders: Signed<Order>[] = [];
   const pending = survivors(chain, round);
   for (const order of [...pool.orders.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    if (!hasKey(order) || refuseOrder(order, round, { ...chain, pending }) !== null) continue;
+    if (!hasKey(order) || refuseOrder(order, round, { registry, pending }) !== null) continue;
     orders.push(order);
     pending.push(entryOf(order));
   }
@@ -158,7 +158,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
 
   const pending: PendingEntry[] = survivors(chain, round).map((entry) => ({ ...entry, age: entry.age + 1 }));
   for (const order of orders) {
-    const why = refuseOrder(order, round, { ...chain, pending });
+    const why = refuseOrder(order, round, { registry, pending });
     if (why !== null) return refusal('bad-order', `order ${order.id.slice(0, 8)} of node ${order.sender}: ${why}`);
     pending.push(entryOf(order));
   }
@@ -191,7 +191,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     .map(({ entry }) => entry);
 
   const { buy_W, sell_W } = rounds[rounds.length - 1]; // the record of this round
-  const history = withPresent(rounds, round, site);
+  const history = historyOf(rounds, site);
   const instance = poseInstance({
     round,
     roundTime_s: neighbourhood.roundTime_s,
@@ -246,7 +246,8 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 function grownRounds(chain: ChainState, round: number, orders: readonly Signed<Order>[]): ChainRound[] {
   const { neighbourhood } = chain.registry;
   const keep = (HISTORY_DAYS + 1) * Math.floor(86_400 / neighbourhood.roundTime_s);
-  const rounds = chain.rounds.filter((record) => record.round > round - keep);
+  const kept = chain.rounds.findIndex((record) => record.round > round - keep);
+  const rounds = kept < 0 ? [] : chain.rounds.slice(kept);
   const from = Math.max(rounds.length > 0 ? rounds[rounds.length - 1].round + 1 : round - 1, round - keep + 1);
   for (let r = from; r <= round; r++) {
     const placed = r === round ? orders : [];
@@ -317,15 +318,16 @@ function findLoads(rounds: ChainRound[]): void {
 const allocated_W = (chain: ChainState, round: number, node: number): number =>
   sum(chain.allocations.filter((a) => a.round === round && a.node === node).map((a) => a.allocated_W));
 
-/** The present round has no register reading yet: what the head meter shows stands in, its schedule taken off. */
-function withPresent(rounds: readonly ChainRound[], round: number, site: Signed<Site> | null): ChainRound[] {
-  return rounds
-    .filter((record) => record.round < round)
-    .map((record) =>
-      record.round === round - 1 && site !== null
-        ? { ...record, theta_W: site.body.power_W, load_W: site.body.power_W - record.scheduled_W }
-        : record,
-    );
+/**
+ * The rounds before this one. The present one has no register reading yet: what the head meter shows stands in, its schedule
+ * taken off.
+ */
+function historyOf(rounds: readonly ChainRound[], site: Signed<Site> | null): ChainRound[] {
+  const history = rounds.slice(0, -1);
+  if (site === null) return history;
+  const present = history[history.length - 1];
+  const { power_W } = site.body;
+  return history.with(-1, { ...present, theta_W: power_W, load_W: power_W - present.scheduled_W });
 }
 
 /**

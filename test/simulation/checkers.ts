@@ -239,13 +239,20 @@ export class Checkers implements Partial<Watch> {
         throw new Violation('I15', round - 1, `node ${node.index} has no proof that node ${culprit} ${lie}`);
     this.convictions = [];
     const chain = this.tip.sealRound === round ? this.posedState : null;
+    /** By header: the same for all who heard it. */
+    const audits = new Map<string, boolean>();
+    const isFalse = (header: Signed<Header>, posed: ChainState): boolean => {
+      const known = audits.get(header.id) ?? 'code' in auditHeader(posed, header, sha256);
+      audits.set(header.id, known);
+      return known;
+    };
     if (calmRounds >= CALM_BEFORE_PROGRESS)
       for (const [node, heard] of this.headersHeard)
         for (const header of heard.values()) {
           const culprit = header.sender;
           const twice = [...heard.values()].some(({ id, sender }) => sender === culprit && id !== header.id);
           if (twice) this.convictions.push({ node, culprit, lie: 'sent two headers' });
-          else if (chain?.seal === header.body.seal && 'code' in auditHeader(chain, header, sha256))
+          else if (chain?.seal === header.body.seal && isFalse(header, chain))
             this.convictions.push({ node, culprit, lie: 'sent a false header' });
         }
     this.headersHeard.clear();

@@ -314,7 +314,7 @@ export class Cluster {
   /** The runtime's loop: persist, send, and back to the core. A crash may strike between any two of these. */
   private feed(node: SimNode, input: Input): void {
     const queue: Input[] = [input];
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    for (const next of queue) {
       if (!node.alive) return;
       const outcome = this.core.step(node.state, next);
       const strikes = node.crash !== null && this.now_ms >= node.crash.at_ms && outcome.persist.length > 0;
@@ -323,7 +323,7 @@ export class Cluster {
       if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
       for (const [at, unsigned] of outcome.send.entries()) {
         const message = this.sign(unsigned);
-        node.door.remember(this.pack(message).serial);
+        node.door.remember(this.network.serialOf(message));
         if (node.liar) for (const utterance of node.liar.twist(unsigned, node.state)) this.utter(node, utterance);
         else {
           this.options.watch?.said?.(message, node.honest);
@@ -437,10 +437,6 @@ export class Cluster {
     return votes;
   }
 
-  private pack(message: Signed): Packet {
-    return this.network.pack(message, this.topicOf(message));
-  }
-
   private broadcast(from: number, message: Signed, to?: readonly number[]): void {
     const { body } = message;
     if (body.type === 'VOTE' && body.kind === 'final') {
@@ -448,7 +444,7 @@ export class Cluster {
       if (!votes.some(({ sender }) => sender === message.sender)) votes.push(message as Signed<Vote>);
       this.finalVotes.set(body.block, votes);
     }
-    const packet = this.pack(message);
+    const packet = this.network.pack(message, this.topicOf(message));
     const only = addresseeOf(message);
     for (let node = 0; node < this.nodes.length; node++) {
       if (node === from || (to !== undefined && !to.includes(node)) || node !== (only ?? node)) continue;

@@ -300,8 +300,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'consensus/choice.ts',
-        find: "...meters.filter(({ sender }) => sealed('METER', sender) === 0),",
-        replace: '...meters,',
+        find: "beside < (type === 'ORDER' ? ORDERS_PER_NODE : 1)",
+        replace: "(type === 'METER' || beside < (type === 'ORDER' ? ORDERS_PER_NODE : 1))",
       },
     ],
     caughtBy: ['I13'],

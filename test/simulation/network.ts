@@ -38,12 +38,15 @@ export class Network {
 
   /** Of a message published on that topic. */
   pack(message: Signed, topic: string): Packet {
-    const { id, payload } = message;
-    const serial = this.serials.get(id) ?? this.said++;
-    this.serials.set(id, serial);
+    return { message, serial: this.serialOf(message), bytes: message.payload.length + OVERHEAD_BYTES + topic.length };
+  }
+
+  serialOf({ id }: Signed): number {
+    const known = this.serials.get(id);
+    if (known !== undefined) return known;
+    this.serials.set(id, this.said);
     if (this.serials.size > SERIALS_MAX) this.serials.delete(this.serials.keys().next().value as string);
-    const bytes = payload.length + OVERHEAD_BYTES + topic.length;
-    return { message, serial, bytes };
+    return this.said++;
   }
 
   carry(from: number, to: number, packet: Packet, now_ms: number, weather: Weather): void {

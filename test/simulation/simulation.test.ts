@@ -1,7 +1,7 @@
 /** The neighbourhood survives: fixed seeds of every size and fault, one fresh seed (printed), the figures, the mutants. */
 import { describe, expect, test } from 'vitest';
 import type { Lie } from './byzantine.ts';
-import type { Core } from './core.ts';
+import { type Core, device } from './core.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { MUTANTS, withMutant } from './mutants.ts';
 import { type RunOptions, simulate } from './simulate.ts';
@@ -58,6 +58,29 @@ describe('invariants', () => {
     expect(simulate(options).ledger).toBe(ledger);
     expect(simulate({ ...options, seed: 4 }).ledger).not.toBe(ledger);
   });
+});
+
+test('a vote that a node does not look into would tell it nothing', async () => {
+  const told = ({ step, ...core }: Core, looks: boolean) =>
+    [1, 2].map((seed) => {
+      const curious: Core['step'] = (state, input) => {
+        state.news ||= looks;
+        return step(state, input);
+      };
+      const { roundsPerSecond, ...report } = simulate({
+        nodes: 7,
+        rounds: 12,
+        seed,
+        faults: FAULTS,
+        core: { ...core, step: curious },
+      });
+      return report;
+    });
+  const deaf = { file: 'consensus/simplex.ts', find: '? covers(vote, view) :', replace: '? false :' };
+  expect(told(device, false)).toEqual(told(device, true));
+  expect(await withMutant({ name: 'deaf', patches: [deaf] }, (core = device) => told(core, false))).not.toEqual(
+    told(device, true),
+  );
 });
 
 describe('twins: the honest code, twice under one key, in partitions', () => {

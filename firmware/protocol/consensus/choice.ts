@@ -23,18 +23,13 @@ function omitted(state: ProtocolState, block: Signed<Block>, parent: BlockNode):
   const held = new Set(state.heldAtOrders ?? []);
   const inside = new Set(block.body.carried.map((message) => message.id));
   const { orders, site, meters, change } = sealable(state.pool, parent.state, block.round, state.hash);
-  const counts = new Map<string, number>();
-  for (const { body, sender } of [...block.body.carried, ...parent.state.pending.map(({ order }) => order)])
-    counts.set(`${body.type}/${sender}`, (counts.get(`${body.type}/${sender}`) ?? 0) + 1);
-  const sealed = (type: string, sender: number): number => counts.get(`${type}/${sender}`) ?? 0;
-  const room = (sender: number): boolean => sealed('ORDER', sender) < ORDERS_PER_NODE;
-  const due = [
-    ...orders.filter(({ sender }) => room(sender)),
-    ...meters.filter(({ sender }) => sealed('METER', sender) === 0),
-    ...(site !== null && sealed('SITE', site.sender) === 0 ? [site] : []),
-    ...(change !== null && sealed('REGISTRY', change.sender) === 0 ? [change] : []),
-  ];
-  return due.filter((message) => held.has(message.id) && !inside.has(message.id));
+  const due = [...orders, ...meters, ...(site ? [site] : []), ...(change ? [change] : [])];
+  const sealed = [...block.body.carried, ...parent.state.pending.map(({ order }) => order)];
+  const fits = ({ body: { type }, sender }: Signed): boolean => {
+    const beside = sealed.filter((other) => other.body.type === type && other.sender === sender).length;
+    return beside < (type === 'ORDER' ? ORDERS_PER_NODE : 1);
+  };
+  return due.filter((message) => held.has(message.id) && !inside.has(message.id) && fits(message));
 }
 
 /** SCHEDULE: its header must not rank behind the best one held at T_lock. */

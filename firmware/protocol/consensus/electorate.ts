@@ -11,12 +11,16 @@ export const registryAt = ({ finalNode }: ProtocolState, epoch: number): Registr
 
 /** Whose votes count for a block: the sets of the chain under it. Of one that is not here the door knows the epoch. */
 export const electorateOf = (state: ProtocolState): Electorate => ({
-  least: Math.min(...setsOf(state.finalNode.state).map(({ q }) => q)),
+  least: leastQuorum(state),
   of(block, epoch) {
     const parent = state.nodes.get(block)?.parent;
     return parent ? setsOf(parent.state) : [registryAt(state, epoch)];
   },
 });
+
+/** The smallest quorum of all sets. */
+export const leastQuorum = ({ finalNode }: ProtocolState): number =>
+  setsOf(finalNode.state).reduce((least, { q }) => Math.min(least, q), Number.POSITIVE_INFINITY);
 
 /** Whose votes are heard: those of today, and those that are agreed, who may be needed before this node knows it. */
 export const isVoter = ({ finalNode }: ProtocolState, node: number): boolean => {

@@ -33,13 +33,14 @@ import {
 } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
-import { electorateOf, isVoter, mostLiars, registryAt } from './electorate.ts';
+import { electorateOf, isVoter, leastQuorum, mostLiars, registryAt } from './electorate.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import {
   addVote,
   backed,
   certificate,
+  covers,
   mayCertify,
   pruneVotes,
   rivalsOf,
@@ -82,7 +83,7 @@ export const tooFar = (state: ProtocolState, view: number): boolean =>
 
 /** True when more voters than can lie are known to have voted for this very block. */
 const isBacked = (state: ProtocolState, { id }: Signed<Block>): boolean =>
-  !backed(state.votes, mostLiars(state) + 1, { has: (block) => block !== id }).next().done;
+  backed(state.votes, mostLiars(state) + 1, { has: (block) => block !== id }) !== null;
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -189,9 +190,17 @@ export function onVote(state: ProtocolState, vote: Signed<Vote>): void {
   if (tooFar(state, vote.body.to)) return;
   if (vote.sender === state.self) markOwnVote(state, vote); // what a lost ledger forgot, peers may know
   for (const other of rivalsOf(state.votes, vote)) accuse(state, other, vote);
-  if (addVote(state.votes, vote) === 'added' && mayCertify(state.votes, vote, electorateOf(state).least))
+  if (
+    addVote(state.votes, vote) === 'added' &&
+    mayCertify(state.votes, vote, leastQuorum(state)) &&
+    mayTeach(state, vote)
+  )
     state.news = true;
 }
+
+/** False where a certificate would change nothing: for a block that is notarised, or about other views than that of this node. */
+const mayTeach = ({ nodes, view }: ProtocolState, vote: Signed<Vote>): boolean =>
+  vote.body.kind === 'skip' ? covers(vote, view) : vote.body.kind === 'final' || !nodes.get(vote.body.block)?.notarized;
 
 /** Carries out everything that follows from what is known now. Called after every input. */
 export function progress(state: ProtocolState, out: Outcome): void {
@@ -308,6 +317,7 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
   }
   state.finalNode = node;
   state.finalVotes = votes;
+  state.news = true; // of the view that follows
   node.parent = null;
   const alive = [...state.nodes].filter(([, other]) => {
     for (let at: BlockNode | null = other; at !== null; at = at.parent) if (at === node) return true;
@@ -519,10 +529,8 @@ function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
  * The voters for a block that this node cannot place; null when it lacks nothing. One more than can lie must have voted for
  * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
  */
-function holdersOfMissing(state: ProtocolState): readonly number[] | null {
-  const [missing] = backed(state.votes, mostLiars(state) + 1, state.nodes);
-  return missing?.voters ?? null;
-}
+const holdersOfMissing = (state: ProtocolState): readonly number[] | null =>
+  backed(state.votes, mostLiars(state) + 1, state.nodes);
 
 function waitToHeal(state: ProtocolState): void {
   const { delta_ms } = state.hours;

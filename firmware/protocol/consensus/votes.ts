@@ -56,14 +56,18 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   return 'added';
 }
 
-/** What the voter of this vote has said about the same views, as far as it is kept: nothing else can contradict it. */
-export function rivalsOf(book: VoteBook, { view, sender, body: { to } }: Signed<Vote>): Signed<Vote>[] {
+/**
+ * What the voter of this vote has said about the same views, as far as it is kept: nothing else can contradict it. Nothing but
+ * another NOTARIZE contradicts a NOTARIZE.
+ */
+export function rivalsOf(book: VoteBook, { view, sender, body: { kind, to } }: Signed<Vote>): Signed<Vote>[] {
   const rivals: Signed<Vote>[] = [];
-  for (const views of [book.notarize, book.final])
-    for (const at of view === to ? [view] : views.keys()) {
-      const rival = view <= at && at <= to ? views.get(at)?.get(sender) : undefined;
-      if (rival !== undefined) rivals.push(rival);
-    }
+  const views = kind === 'notarize' ? book.notarize : book.final;
+  for (const at of view === to ? [view] : views.keys()) {
+    const rival = view <= at && at <= to ? views.get(at)?.get(sender) : undefined;
+    if (rival !== undefined) rivals.push(rival);
+  }
+  if (kind === 'notarize') return rivals;
   for (const range of book.skip.get(sender) ?? []) if (range.view <= to && range.body.to >= view) rivals.push(range);
   return rivals;
 }
@@ -95,8 +99,8 @@ export function addCertificates(book: VoteBook, votes: readonly Signed<Vote>[], 
 }
 
 /** The views about which there are votes or certificates of this kind. */
-export const viewsOf = (book: VoteBook, kind: 'notarize' | 'final'): Set<number> =>
-  new Set([...book[kind].keys(), ...book.certified[kind].keys()]);
+export const viewsOf = (book: VoteBook, kind: 'notarize' | 'final'): Iterable<number> =>
+  book.certified[kind].size === 0 ? book[kind].keys() : new Set([...book[kind].keys(), ...book.certified[kind].keys()]);
 
 /** The votes of a quorum for one block in a view, or null. */
 export function certificate(
@@ -109,15 +113,13 @@ export function certificate(
   if (whole !== undefined && holds(whole, electorate)) return whole;
   const voters = book[kind].get(view);
   if (voters === undefined || voters.size < electorate.least) return null;
-  const byBlock = new Map<string, Signed<Vote>[]>();
+  const byBlock: Signed<Vote>[][] = [];
   for (const vote of voters.values()) {
-    const key = `${vote.epoch} ${vote.body.block}`;
-    const votes = byBlock.get(key) ?? [];
-    votes.push(vote);
-    byBlock.set(key, votes);
+    const same = byBlock.find(([{ epoch, body }]) => epoch === vote.epoch && body.block === vote.body.block);
+    if (same === undefined) byBlock.push([vote]);
+    else same.push(vote);
   }
-  for (const votes of byBlock.values()) if (holds(votes, electorate)) return votes;
-  return null;
+  return byBlock.find((votes) => holds(votes, electorate)) ?? null;
 }
 
 /** True when these votes, all for one block in one epoch, are those of a quorum. */
@@ -128,25 +130,23 @@ function holds(votes: readonly Signed<Vote>[], electorate: Electorate): boolean 
   return isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
 
-/** The blocks, but for those that are known, for which so many voters have said NOTARIZE, or FINAL, with those voters. */
-export function* backed(
+/** The voters for a block that is not known and for which so many have said NOTARIZE, or FINAL; null when there is none. */
+export function backed(
   book: VoteBook,
   least: number,
   known: { has(block: string): boolean },
-): Generator<{ block: string; voters: readonly number[] }> {
+): readonly number[] | null {
   for (const kind of ['notarize', 'final'] as const)
     for (const view of viewsOf(book, kind)) {
+      const votes = [...(book[kind].get(view)?.values() ?? []), ...(book.certified[kind].get(view) ?? [])];
+      const unknown = votes.filter(({ body }) => !known.has(body.block));
+      if (unknown.length < least) continue;
       const byBlock = new Map<string, Set<number>>();
-      const count = ({ sender, body }: Signed<Vote>): void => {
-        if (known.has(body.block)) return;
-        const voters = byBlock.get(body.block);
-        if (voters === undefined) byBlock.set(body.block, new Set([sender]));
-        else voters.add(sender);
-      };
-      book[kind].get(view)?.forEach(count);
-      book.certified[kind].get(view)?.forEach(count);
-      for (const [block, voters] of byBlock) if (voters.size >= least) yield { block, voters: [...voters] };
+      for (const { sender, body } of unknown)
+        byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
+      for (const voters of byBlock.values()) if (voters.size >= least) return [...voters];
     }
+  return null;
 }
 
 /** True when a quorum has skipped the view. */
@@ -163,7 +163,8 @@ export function skipCertified(book: VoteBook, view: number, sets: Sets): boolean
   return skipped;
 }
 
-const covers = (range: Signed<Vote>, view: number): boolean => range.view <= view && range.body.to >= view;
+/** Whether a SKIP is about this view. */
+export const covers = (range: Signed<Vote>, view: number): boolean => range.view <= view && range.body.to >= view;
 
 /** From `view`, how far a quorum has skipped without a gap: the first view that is not certified skipped, at most `end`. */
 export function skippedUpTo(book: VoteBook, view: number, end: number, sets: Sets): number {
