@@ -20,6 +20,7 @@ import type { Override } from './page/view.ts';
 import type { Clock, Ledger } from './ports.ts';
 import { PPM } from './protocol/benefit/instance.ts';
 import type { Plan } from './protocol/plan.ts';
+import type { Registry } from './protocol/registry.ts';
 import { decisionStart } from './protocol/round.ts';
 import { hasOpenOrder } from './protocol/step.ts';
 import type { Runtime } from './runtime.ts';
@@ -128,6 +129,7 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   const { neighbourhood } = config;
   const round_ms = neighbourhood.roundTime_s * 1000;
   const rated = config.self.connector as NonNullable<typeof config.self.connector>;
+  const isKnownTo = (members: Registry['members']): boolean => members[config.index]?.name === config.self.name;
   const installation: Installation = {
     phases: config.connector.phases,
     maxCurrent: config.connector.maxCurrent,
@@ -139,10 +141,9 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
      */
     get safeShare_W() {
       const { registry, handover } = runtime.state.finalNode.state;
-      const shares = [registry, handover?.registry ?? registry].map(({ members }) => {
-        const member = members[config.index];
-        return member?.name === config.self.name ? member.safeShare_W : 0;
-      });
+      const shares = [registry, handover?.registry ?? registry].map(({ members }) =>
+        isKnownTo(members) ? members[config.index].safeShare_W : 0,
+      );
       return Math.min(...shares);
     },
   };
@@ -275,6 +276,8 @@ export function startChargePoint(parts: ChargePointParts): ChargePoint {
   function noPlan(): NoPlan {
     const round = Math.floor(clock.now() / round_ms);
     if (!runtime.agrees) return { round, why: 'alone' };
+    const { members, mayTrade } = runtime.state.finalNode.state.registry;
+    if (!isKnownTo(members) || !mayTrade[config.index]) return { round, why: 'outside' };
     if (round <= startRound) return { round, why: 'starting' };
     return { round, why: parts.brokerConnected() ? 'terminated' : 'cut-off' };
   }

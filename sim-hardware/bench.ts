@@ -4,10 +4,10 @@
  * person would: by their configuration files, their pages, their ledgers and their processes.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Aedes } from 'aedes';
 import { createKeyFile } from '../firmware/adapters/key-file.ts';
@@ -18,7 +18,7 @@ import type { Ready } from '../firmware/main.ts';
 import { gather, type NeighbourhoodView, withoutController } from '../firmware/page/view.ts';
 import type { Clock } from '../firmware/ports.ts';
 import type { Neighbourhood, RegisteredNode } from '../firmware/protocol/genesis.ts';
-import type { Registry } from '../firmware/protocol/registry.ts';
+import { everyone } from '../firmware/protocol/members.ts';
 import { unixMillis } from '../hal/units.ts';
 import { standardLoad_W } from './households.ts';
 import { boardPins, connectorUnit, meterUnit, type ServeOptions, serve, type Wires } from './wires/serve.ts';
@@ -27,6 +27,8 @@ import { connectorTypes, type OwnerCard, World } from './world.ts';
 export interface BenchOptions {
   /** Charge points and the head meter's node together: 5 to 41. */
   readonly nodes: number;
+  /** Charge points with wires and a vehicle that are no members yet; a person lets them in and runs their controllers. */
+  readonly spares?: number;
   readonly seed: number;
   /** Seconds of the bench a second of the wall. */
   readonly scale: number;
@@ -64,7 +66,9 @@ export interface Summary {
 export interface Controller {
   readonly name: string;
   readonly directory: string;
-  /** Null while it does not run. */
+  /** Not started and not stopped by the bench, which sees no more of it than its page. */
+  readonly spare: boolean;
+  /** Null while it does not run; always of a spare one. */
   process: ChildProcess | null;
   page: string | null;
   /** The last that its page said, and when (performance.now). */
@@ -81,6 +85,8 @@ export interface Bench {
   readonly controllers: readonly Controller[];
   readonly neighbourhood: Neighbourhood;
   readonly directory: string;
+  /** What a person types to let each spare charge point in. */
+  readonly invitations: readonly Invitation[];
   /** All controllers in one view; undefined until the first has answered. */
   view(): NeighbourhoodView | undefined;
   onView(listener: (view: NeighbourhoodView) => void): void;
@@ -91,6 +97,14 @@ export interface Bench {
   kill(name: string, signal: NodeJS.Signals): Promise<void>;
   /** Stops everything, looks at what is left, and sums up. */
   stop(): Promise<Summary>;
+}
+
+/** Commands that let a spare charge point in, and the file that takes the line which the first of them prints. */
+export interface Invitation {
+  readonly name: string;
+  readonly add: readonly string[];
+  readonly configuration: string;
+  readonly run: readonly string[];
 }
 
 /** When the bench's day begins: a winter afternoon, with the evening peak ahead. */
@@ -110,8 +124,9 @@ const program = fileURLToPath(new URL('../firmware/p2pebt.cjs', import.meta.url)
 export async function startBench(options: BenchOptions): Promise<Bench> {
   const began = performance.now();
   const kept = options.directory !== undefined;
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'p2pebt-bench-'));
-  const chargePoints = Array.from({ length: options.nodes - 1 }, (_, i) => {
+  const directory = resolve(options.directory ?? mkdtempSync(join(tmpdir(), 'p2pebt-bench-')));
+  const members = options.nodes - 1;
+  const chargePoints = Array.from({ length: members + (options.spares ?? 0) }, (_, i) => {
     const type = connectorTypes[KINDS[i % KINDS.length]];
     return { id: `cp-${i + 1}`, type };
   });
@@ -154,22 +169,31 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   const embedded = options.broker === undefined ? await embeddedBroker() : null;
   const broker = options.broker ?? `mqtt://127.0.0.1:${embedded?.port}`;
 
-  const names = [...chargePoints.map(({ id }) => id), 'head-meter'];
-  const controllers: Controller[] = names.map((name) => ({
+  const types = new Map(chargePoints.map(({ id, type }) => [id, type]));
+  const ids = [...types.keys()];
+  const controllerOf = (name: string, page: string | null): Controller => ({
     name,
     directory: join(directory, name),
+    spare: page !== null,
     process: null,
-    page: null,
+    page,
     view: null,
     seenAt: 0,
     ended: '',
-  }));
-  const nodes = controllers.map(({ name, directory }, i): RegisteredNode => {
+  });
+  const controllers = [
+    ...[...ids.slice(0, members), 'head-meter'].map((name) => controllerOf(name, null)),
+    ...(await Promise.all(
+      ids.slice(members).map(async (name) => controllerOf(name, `http://127.0.0.1:${await freePort()}/`)),
+    )),
+  ];
+  const nodes = controllers.map(({ name, directory }): RegisteredNode => {
     mkdirSync(directory);
     const { publicKey } = createKeyFile(join(directory, 'node.key'));
     const common = { name, publicKey: Buffer.from(publicKey).toString('hex') };
-    if (i === chargePoints.length) return { ...common, role: 'head-meter', safeShare_W: 0 };
-    const { kind, charge_W, discharge_W, phases } = chargePoints[i].type;
+    const type = types.get(name);
+    if (type === undefined) return { ...common, role: 'head-meter', safeShare_W: 0 };
+    const { kind, charge_W, discharge_W, phases } = type;
     const connector = { kind, charge_W, discharge_W };
     // The least that a pilot signal can offer: 6 A on every phase of the connector.
     return { ...common, role: 'charge-point', connector, safeShare_W: Math.min(charge_W, 6 * 230 * phases) };
@@ -188,7 +212,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     dischargingEfficiency_ppm: 930_000,
     loadProfile_W: standardLoad_W(HOUSEHOLDS, ROUND_s),
     nodes: [
-      ...nodes,
+      ...nodes.slice(0, options.nodes),
       {
         name: 'registrar',
         publicKey: Buffer.from(registrar.publicKey).toString('hex'),
@@ -198,13 +222,14 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     ],
   };
   writeFileSync(join(directory, 'neighbourhood.json'), JSON.stringify(neighbourhood, null, 2));
-  for (const [i, controller] of controllers.entries()) {
-    const type = chargePoints[i]?.type;
+  for (const controller of controllers)
     writeFileSync(
-      join(controller.directory, 'config.yaml'),
-      configuration(controller.name, type, wires, broker, benchTime),
+      configurationOf(controller),
+      configuration(controller, types.get(controller.name), wires, broker, benchTime),
     );
-  }
+  const invitations = controllers.flatMap((controller, i) =>
+    controller.spare ? [invitation(controller, nodes[i], directory, controllers[0])] : [],
+  );
 
   let stopping = false;
   /** Processes that the bench has told to end. */
@@ -217,7 +242,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     const controller = find(controllers, name);
     const log = join(controller.directory, 'log');
     const output = openSync(log, 'a');
-    const child = spawn(process.execPath, [program, 'run', '--config', join(controller.directory, 'config.yaml')], {
+    const child = spawn(process.execPath, [program, 'run', '--config', configurationOf(controller)], {
       stdio: ['ignore', output, output, 'ipc'],
     });
     closeSync(output);
@@ -329,7 +354,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       }),
     );
     world.step(clock.now());
-    for (const id of world.ids) {
+    for (const id of ids.slice(0, members)) {
       if (world.contacts(id).includes('closed')) violations.push(`${id}: a contact is closed after the stop`);
     }
     clearInterval(stepping);
@@ -360,7 +385,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   }
 
   try {
-    await Promise.all(controllers.map(({ name }) => start(name)));
+    await Promise.all(controllers.flatMap(({ name, spare }) => (spare ? [] : [start(name)])));
   } catch (error) {
     await end();
     tidy();
@@ -374,6 +399,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     controllers,
     neighbourhood,
     directory,
+    invitations,
     view,
     onView: (listener) => void listeners.push(listener),
     gone: gone.promise,
@@ -384,8 +410,8 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
 }
 
 /** Why the last view of a controller is not the present one; null when it is. */
-function absence({ process, page, seenAt, ended }: Controller): string | null {
-  if (process === null) return `controller ended (${ended})`;
+function absence({ spare, process, page, seenAt, ended }: Controller): string | null {
+  if (process === null && !spare) return `controller ended (${ended})`;
   if (page === null) return 'controller is starting';
   return performance.now() - seenAt > STALE_WALL_ms ? 'its page does not answer' : null;
 }
@@ -428,9 +454,9 @@ class BoundaryTruth {
     this.#ends.set(round, new Map(registers));
   }
 
-  contradictions(registry: Registry, { state }: Chronicle): string[] {
+  contradictions({ state }: Chronicle): string[] {
     return (state?.registers ?? []).flatMap((stated, node) => {
-      const { name } = registry.neighbourhood.nodes[node];
+      const { name } = everyone(state!)[node];
       const from = stated && this.#ends.get(stated.round)?.get(name);
       const to = stated && (this.#ends.get(stated.round + 1)?.get(name) ?? this.#world.meter(name));
       if (!stated || !from || !to) return [];
@@ -453,8 +479,9 @@ function summarise(
 ): Pick<Summary, 'rounds' | 'cbrtPf' | 'energy_Wh' | 'unsettledRounds'> {
   const hashes = new Map<number, string>();
   let best: ReturnType<typeof report> | null = null;
-  for (const { name, directory, view } of controllers) {
+  for (const { name, directory, spare, view } of controllers) {
     const file = join(directory, 'ledger.sqlite');
+    if (spare && !existsSync(file)) continue; // nobody has run it
     const { registry, chain, past } = openForReport(file);
     const verified = replay(registry, chain, true, past);
     violations.push(...wrongs(verified).map((wrong) => `${name}: WRONG  ${wrong}`));
@@ -467,7 +494,7 @@ function summarise(
     const decided = view?.chain.blocks[0]?.round ?? -1;
     const { chronicle } = verified;
     const shown = report(registry, chronicle, decided);
-    violations.push(...register.contradictions(registry, chronicle).map((text) => `${name}: ${text}`));
+    violations.push(...register.contradictions(chronicle).map((text) => `${name}: ${text}`));
     if (best === null || shown.height > best.height) best = shown;
   }
   const pfWith = best?.pfWith?.cbrt;
@@ -488,8 +515,23 @@ function summarise(
   };
 }
 
+const configurationOf = ({ directory }: Controller): string => join(directory, 'config.yaml');
+
+function invitation(spare: Controller, node: RegisteredNode, directory: string, member: Controller): Invitation {
+  const { kind, charge_W, discharge_W } = node.connector!;
+  const access = ['--config', configurationOf(member), '--key', join(directory, 'registrar', 'key.pem')];
+  const rating = ['--kind', kind, '--charge-w', `${charge_W}`, '--discharge-w', `${discharge_W}`];
+  const shares = ['--safe-share-w', `${node.safeShare_W}`];
+  return {
+    name: spare.name,
+    add: ['member', 'add', spare.name, ...access, '--public-key', node.publicKey, ...rating, ...shares],
+    configuration: configurationOf(spare),
+    run: ['run', '--config', configurationOf(spare)],
+  };
+}
+
 function configuration(
-  name: string,
+  { name, page }: Controller,
   type: (typeof connectorTypes)[keyof typeof connectorTypes] | undefined,
   wires: Wires,
   broker: string,
@@ -509,7 +551,7 @@ function configuration(
     neighbourhood: '../neighbourhood.json',
     ledger: 'ledger.sqlite',
     broker: { urls: [broker] },
-    page: { host: '127.0.0.1', port: 0 },
+    page: { host: '127.0.0.1', port: page === null ? 0 : Number(new URL(page).port) },
     clock: { bench: true, startedAt_ms: time.startedAt, showing_ms: time.showing, scale: time.scale },
     meter: { model: 'eastron-sdm630', ...device(own?.meter ?? wires.headMeter, meterUnit) },
     ...(own &&
@@ -532,7 +574,16 @@ function configuration(
       }),
     log: 'info',
   };
-  return `# Made by the bench for ${name}. JSON is YAML too.\n${JSON.stringify(config, null, 2)}\n`;
+  const lines = Object.entries(config).map(([setting, value]) => `${setting}: ${JSON.stringify(value)}\n`);
+  return `# Made by the bench for ${name}.\n${lines.join('')}`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 async function embeddedBroker(): Promise<{ readonly port: number; close(): Promise<void> }> {

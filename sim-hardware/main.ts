@@ -1,16 +1,18 @@
 /** `npm start`: the bench neighbourhood from the command line, with its page and a progress a person can follow. */
 import { Command, InvalidArgumentError } from 'commander';
+import { COMMAND, typed } from '../firmware/adapters/invocation.ts';
 import { UsageError } from '../firmware/commands/errors.ts';
 import { energyInWords } from '../firmware/ledger-report.ts';
 import { PageError, startPageServer } from '../firmware/page/server.ts';
 import { emptyChain, type NeighbourhoodView } from '../firmware/page/view.ts';
-import { type Bench, type BenchOptions, type Summary, startBench } from './bench.ts';
+import { type Bench, type BenchOptions, type Invitation, type Summary, startBench } from './bench.ts';
 import { preflight } from './preflight.ts';
 import { count, newsTeller, statusLine } from './progress.ts';
 
 interface Flags {
   readonly nodes: number;
   readonly rounds?: number;
+  readonly spare: number;
   readonly seed: number;
   readonly scale?: number;
   readonly broker?: string;
@@ -45,6 +47,12 @@ function readFlags(): Flags {
     .description('A neighbourhood of charge points that trades on simulated hardware, on this machine.')
     .option('--nodes <N>', 'controllers: charge points and one head meter', whole(5, 41), 5)
     .option('--rounds <N>', 'stop after so many decided rounds (default: run until Ctrl-C)', whole(1, 100_000))
+    .option(
+      '--spare <N>',
+      'charge points with wires and a vehicle that are no members yet, to let in by hand',
+      whole(0, 4),
+      0,
+    )
     .option('--seed <N>', 'of the world: vehicles, households, faults', whole(0, 2 ** 31), 1)
     .option('--scale <N>', 'seconds of the bench a second of the wall (default: 30, less with many nodes)', positive)
     .option('--broker <URL>', 'an MQTT broker of yours instead of the embedded one', brokerUrl)
@@ -73,6 +81,7 @@ async function main(): Promise<void> {
   const say = flags.quiet ? () => undefined : (line: string) => process.stderr.write(`${clear}${line}\n`);
   const options: BenchOptions = {
     nodes: flags.nodes,
+    spares: flags.spare,
     seed: flags.seed,
     scale: flags.scale ?? defaultScale(flags.nodes),
     ...(flags.broker !== undefined && { broker: flags.broker }),
@@ -107,6 +116,7 @@ async function main(): Promise<void> {
     if (process.connected) process.disconnect?.();
     return;
   }
+  for (const invitation of bench.invitations) for (const line of invite(invitation)) say(line);
   const news = newsTeller();
   bench.onView((view) => {
     page.changed();
@@ -124,6 +134,14 @@ async function main(): Promise<void> {
   const failed = summary.violations.length > 0 || (flags.rounds !== undefined && summary.rounds.committed === 0);
   process.exitCode = failed ? 1 : 0;
   if (process.connected) process.disconnect?.();
+}
+
+function* invite({ name, add, configuration, run }: Invitation): Generator<string> {
+  const command = (words: readonly string[]): string => `  ${COMMAND} ${words.map(typed).join(' ')}`;
+  yield `${name} has wires and a vehicle, and is no member. In another terminal, let it in:`;
+  yield command(add);
+  yield `append the line that this prints to ${configuration}, and start its controller:`;
+  yield command(run);
 }
 
 function tell(summary: Summary, flags: Flags, say: (line: string) => void): void {

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: [
-      'test/{unit,properties,compliance,scenarios,simulation,exploration,bench,tidy}/**/*.test.ts',
+      'test/{unit,properties,compliance,scenarios,simulation,exploration,bench,platforms,tidy}/**/*.test.ts',
       'test/*.test.ts',
     ],
     testTimeout: 60_000,

@@ -16,7 +16,7 @@ export function summary(config: Config): string[] {
   const rows: [string, string][] = [
     [
       'node',
-      `${self.name}, ${config.role} ${config.index + 1} of ${nodes.length}, key ${key.slice(0, DIGITS_OF_KEY)}…`,
+      `${self.name}, ${config.role} ${config.index < nodes.length ? `${config.index + 1} of ${nodes.length}` : `that joins as number ${config.index}`}, key ${key.slice(0, DIGITS_OF_KEY)}…`,
     ],
     [
       'neighbourhood',

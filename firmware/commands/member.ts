@@ -20,6 +20,7 @@ import type { ConnectorKind } from '../protocol/genesis.ts';
 import { amend } from '../protocol/membership.ts';
 import type { Amendment, RegistryChange, Signed } from '../protocol/messages.ts';
 import { type Member, makeRegistry, type Registry } from '../protocol/registry.ts';
+import { hours } from '../protocol/round.ts';
 import { registryOf } from '../protocol/state.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
 import { UsageError } from './errors.ts';
@@ -93,9 +94,9 @@ export async function changeMembers(
     print(await agreed);
     if (change === 'add') {
       const { connector } = next.members[next.members.length - 1];
-      print('Into the configuration of the new charge point:');
+      print('A line of its own in the configuration of the new charge point:');
       print(
-        `  joins: { member: ${next.members.length - 1}, kind: ${connector?.kind}, charge_W: ${connector?.charge_W}, discharge_W: ${connector?.discharge_W}, safeShare_W: ${data.safeShare_W} }`,
+        `joins: { member: ${next.members.length - 1}, kind: ${connector?.kind}, charge_W: ${connector?.charge_W}, discharge_W: ${connector?.discharge_W}, safeShare_W: ${data.safeShare_W} }`,
       );
     }
     if (change === 'rotate')
@@ -147,6 +148,8 @@ const describe = ({ isValidator, mayTrade }: Registry, member: Member, index: nu
 /** How far a follower may be behind the round being decided and still know who the members are. */
 const BEHIND_ROUNDS = 2;
 const LOOKS_EACH_WALL_ms = 100;
+/** A node answers a peer once a delta. */
+const QUIET_DELTAS = 2;
 /** Of the chain's rounds, with nothing heard. */
 const PATIENCE_ROUNDS = 3;
 
@@ -206,19 +209,33 @@ async function withChain(
   }
 }
 
-/** Resolves when the follower knows the last rounds. @throws UsageError when nobody tells it anything. */
+/**
+ * Resolves when the follower knows the last rounds and nothing more comes: a page of catch-up ends where the members change, and
+ * what follows is asked for then. @throws UsageError when nobody tells it anything.
+ */
 function caughtUp(runtime: Runtime, roundTime_s: number, scale: number): Promise<void> {
   const until = performance.now() + (PATIENCE_ROUNDS * roundTime_s * 1000) / scale;
+  const quiet_ms = (QUIET_DELTAS * hours(roundTime_s).delta_ms) / scale;
+  let height = -1;
+  let rose = 0;
   return new Promise((resolve, reject) => {
     const timer = setInterval(() => {
       const { deciding, finalNode } = runtime.state;
-      const there = deciding > 0 && finalNode.state.scheduleRound >= deciding - BEHIND_ROUNDS;
-      if (!there && performance.now() < until) return;
+      const now = performance.now();
+      if (finalNode.state.height > height) rose = now;
+      height = finalNode.state.height;
+      const known = deciding > 0 && finalNode.state.scheduleRound >= deciding - BEHIND_ROUNDS;
+      const there = known && now >= rose + quiet_ms;
+      if (!there && now < until) return;
       clearInterval(timer);
       if (there) resolve();
       else
         reject(
-          new UsageError(`no chain of the last ${PATIENCE_ROUNDS} rounds was heard: are the charge points running?`),
+          new UsageError(
+            height > 0
+              ? `the last ${BEHIND_ROUNDS} rounds were not agreed: look at the charge points, and try again when they trade`
+              : `no chain was heard in ${PATIENCE_ROUNDS} rounds: are the charge points running?`,
+          ),
         );
     }, millis(LOOKS_EACH_WALL_ms));
   });

@@ -14,6 +14,7 @@ const because = ({ why, round }: NoPlan): string =>
     'cut-off': 'no contact with the neighbourhood',
     starting: 'no round has been agreed yet',
     alone: 'too few charge points to agree on a plan',
+    outside: 'not a member that may trade',
   })[why];
 
 /** Whether drawing at this power must go on from now for the need to be met with `spare_ms` to spare. */

@@ -40,7 +40,8 @@ export interface NeedNow {
 /** Why there may be no plan: shown to people when the fallback rules. */
 export interface NoPlan {
   readonly round: number;
-  readonly why: 'terminated' | 'cut-off' | 'starting' | 'alone';
+  /** `outside`: it is yet to join, was removed, or lied. */
+  readonly why: 'terminated' | 'cut-off' | 'starting' | 'alone' | 'outside';
 }
 
 /** Everything a cycle may know. A sense is null until the device has answered once; then its age tells. */

@@ -91,7 +91,8 @@ export function minimise({ Q, c, u, bounds }: QuadraticProgram): Float64Array {
     const predicted = length();
     let after = 0;
     for (let i = 0; i < m; i++) after += (s[i]! + predicted * ds[i]!) * (z[i]! + predicted * dz[i]!);
-    const centring = m > 0 ? (after / m / mu) ** 3 * mu : 0;
+    const left = after / m / mu;
+    const centring = m > 0 ? left * left * left * mu : 0; // not left ** 3: its last digit is not the same in every Node
     for (let i = 0; i < m; i++) target[i] = centring - ds[i]! * dz[i]!;
     const dx = direction();
     const step = Math.min(1, 0.99 * length());

@@ -261,6 +261,38 @@ const PROTECTIONS: readonly Protection<Module>[] = [
     ],
   },
   {
+    rule: 'one that is no member draws nothing, however urgent, and says why',
+    story: async ({ startChargePoint }) => {
+      const bench = new Bench({ name: 'somebody-else' });
+      const chargePoint = await bench.startChargePoint(startChargePoint);
+      await bench.pass(2);
+      chargePoint.owner({ kind: 'need', need });
+      await bench.until(NOW + 2, 30);
+      const { decision } = chargePoint.status();
+      return [...bench.told('drive', 'offer'), `${bench.truth}: ${decision?.reason.text}`];
+    },
+    told: [
+      '0.0 drive: open open for 10 s',
+      '0.0 offer: none',
+      'open open, offered none: fallback: not a member that may trade; the safe share of 0 kW is below the 1.4 kW a vehicle can follow',
+    ],
+    mutants: [
+      {
+        meaning: 'whoever has its number is taken for it',
+        find: 'members[config.index]?.name === config.self.name',
+        replace: 'members[config.index] !== undefined',
+        tells: 'closed open, offered 6 A: fallback: round 1001 was terminated, drawing 1.4 kW inside the safe share',
+      },
+      {
+        meaning: 'it says that the round failed',
+        find: "    if (!isKnownTo(members) || !mayTrade[config.index]) return { round, why: 'outside' };\n",
+        replace: '',
+        tells:
+          'open open, offered none: fallback: round 1001 was terminated; the safe share of 0 kW is below the 1.4 kW a vehicle can follow',
+      },
+    ],
+  },
+  {
     rule: 'where too few can agree it charges within its safe share, orders nothing and states nothing',
     story: async ({ startChargePoint }) => {
       const bench = new Bench({ chargePoints: 3 });

@@ -37,12 +37,15 @@ export interface BenchOptions {
   readonly second?: number;
   /** In the neighbourhood; 4 unless stated. */
   readonly chargePoints?: number;
+  /** In its configuration; the neighbourhood knows another at its number. */
+  readonly name?: string;
 }
 
 export class Bench {
   readonly clock: ManualClock;
   readonly ledger = new MemoryLedger();
   readonly registry: Registry;
+  readonly name: string | undefined;
   readonly journal: { readonly at: number; readonly about: About; readonly text: string }[] = [];
   /** What does not answer. */
   readonly silent = new Set<Silent>();
@@ -69,7 +72,8 @@ export class Bench {
   private life = { alive: true };
   private readonly lease: Lease;
 
-  constructor({ scale = 1, second = 0, chargePoints = 4 }: BenchOptions = {}) {
+  constructor({ scale = 1, second = 0, chargePoints = 4, name }: BenchOptions = {}) {
+    this.name = name;
     this.registry = makeRegistry(neighbourhoodOf(chargePoints), sha256);
     this.start = NOW * ROUND_ms + second * 1000;
     this.countedAt = this.start;
@@ -170,7 +174,7 @@ export class Bench {
       config: {
         neighbourhood,
         index: 0,
-        self: { ...neighbourhood.nodes[0], connector },
+        self: { ...neighbourhood.nodes[0], connector, ...(this.name !== undefined && { name: this.name }) },
         connector: { phases: 1, maxCurrent: milliamps(32_000), period: millis(500) },
         meter: { period: millis(1000) },
         relays: { discharge: {} },

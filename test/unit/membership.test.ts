@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
+import { decode } from '../../firmware/protocol/codec.ts';
 import { publicKeyOf } from '../../firmware/protocol/members.ts';
 import { amend, handOver } from '../../firmware/protocol/membership.ts';
 import type { Amendment, RegistryChange, Signed, Vote } from '../../firmware/protocol/messages.ts';
@@ -15,6 +16,8 @@ import { type Patch, withPatched } from '../mutate.ts';
 import { hex, MemoryLedger, Neighbours, neighbourhoodOf, type Options, signerOf } from './protocol-driver.ts';
 
 const REGISTRAR = 5;
+/** In a payload. */
+const SENDER = 6;
 const connector = { kind: 'fast', charge_W: 11_000, discharge_W: 11_000 } as const;
 
 /** Charge points, a head meter and a registrar, who has the last number. */
@@ -93,6 +96,28 @@ describe('a charge point joins', () => {
     play.rounds(2);
     expect(votersOf(play, 7)).toBe(votersOf(play));
     expect(tips(play).size).toBe(1);
+  });
+
+  // It votes from the agreement on, and whoever begins at the first block learns its key only when it has read so far.
+  test('what is kept of a block rests on the votes that it needs, not on those of who is about to join', () => {
+    const play = street();
+    play.rounds(1).say(REGISTRAR, change(1, newcomer(6)));
+    play.join('cp6', [signerOf(6)]);
+    play.rounds(7);
+    const { finals, ledger } = play.player(6);
+    const stages = finals.map(({ before }) => before.handover?.stage ?? `epoch ${before.registry.epoch}`);
+    const rests = ledger.blocksAbove(0, 2 ** 30).map(({ certificate }) => {
+      const votes = decode(certificate as Uint8Array) as [Uint8Array, Uint8Array][];
+      return votes.some(([payload]) => (decode(payload) as number[])[SENDER] === 6);
+    });
+    const shown = new Set(stages.map((stage, i) => `${stage}: ${rests[i] ? 'with' : 'without'} cp6`));
+    expect([...shown].sort()).toEqual([
+      'agreed: without cp6',
+      'epoch 0: without cp6',
+      'epoch 1: with cp6',
+      'joint: with cp6',
+      'named: without cp6',
+    ]);
   });
 
   test('a node that was away over two hand-overs is back within two rounds', () => {

@@ -290,8 +290,12 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
     each.final = true;
     each.notarized = true;
     const block = each.block as Signed<Block>;
-    const proof = each === node ? votes : closingVotes(path[at + 1].block as Signed<Block>);
     const { state: before } = each.parent as BlockNode;
+    const sets = setsOf(before);
+    // Who is about to join has voted too, perhaps; whoever reads this from the beginning does not know its key yet.
+    const proof = (each === node ? votes : closingVotes(path[at + 1].block as Signed<Block>)).filter(({ sender }) =>
+      sets.some(({ isValidator }) => isValidator[sender]),
+    );
     if (block.body.checkpoint !== '') {
       const checkpoint = {
         height: before.height,
