@@ -105,11 +105,13 @@ const HARMLESS: readonly Refusal[] = [
   'flooded',
 ];
 
-class Refused extends Error {
+/** Thrown and caught in this file alone. No Error: its stack, which nobody reads, would cost as much as all else of a refusal. */
+class Refused {
   readonly code: Refusal;
+  readonly message: string;
   constructor(code: Refusal, message: string) {
-    super(message);
     this.code = code;
+    this.message = message;
   }
 }
 
