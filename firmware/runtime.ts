@@ -12,6 +12,7 @@ import type { Instance, PlanAhead } from './protocol/benefit/instance.ts';
 import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode, sameBytes } from './protocol/codec.ts';
 import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
+import { isSurplus } from './protocol/consensus/surplus.ts';
 import { everyone, isPresent, keyFrom, type Members, publicKeyOf } from './protocol/members.ts';
 import {
   addresseeOf,
@@ -204,7 +205,12 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     isName: isMember,
     gate,
     clock,
-    reader: () => ({ deciding: state.deciding, self, settled: state.finalNode.view }),
+    reader: () => ({
+      deciding: state.deciding,
+      self,
+      settled: state.finalNode.view,
+      isSurplus: (vote) => isSurplus(state, vote),
+    }),
     told: onAdmission,
   });
 

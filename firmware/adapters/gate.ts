@@ -20,6 +20,7 @@ import {
   signed,
   TYPES,
   toSign,
+  type Vote,
 } from '../protocol/messages.ts';
 import type { Registry } from '../protocol/registry.ts';
 import { publicKeyFlaw } from './ed25519.ts';
@@ -54,6 +55,8 @@ export interface Reader {
   readonly self?: number;
   /** The last final view: votes and blocks up to it change nothing any more. */
   readonly settled?: number;
+  /** Whether a quorum has cast this vote already, so that it changes nothing either; never, if left out. */
+  readonly isSurplus?: (vote: Signed<Vote>) => boolean;
   /** Asked before a signature is checked that is slow to check; always, if left out. */
   readonly maySlow?: () => boolean;
 }
@@ -102,11 +105,13 @@ const HARMLESS: readonly Refusal[] = [
   'flooded',
 ];
 
-class Refused extends Error {
+/** Thrown and caught in this file alone. No Error: its stack, which nobody reads, would cost as much as all else of a refusal. */
+class Refused {
   readonly code: Refusal;
+  readonly message: string;
   constructor(code: Refusal, message: string) {
-    super(message);
     this.code = code;
+    this.message = message;
   }
 }
 
@@ -182,7 +187,7 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
 
   const admitting = function* (
     wire: Uint8Array,
-    { deciding, self, settled = -1, maySlow = () => true }: Partial<Reader>,
+    { deciding, self, settled = -1, isSurplus = () => false, maySlow = () => true }: Partial<Reader>,
     known: (id: string) => boolean,
   ): Generator<undefined, Admission, undefined> {
     if (wire.length > MESSAGE_MAX_BYTES) return refusal('over-size', `${wire.length} bytes`);
@@ -203,7 +208,10 @@ export function createGate(registry: Registry, hash: Hash, verify: Verify, quick
         isProven = true;
       };
       const message = read(pair, unproven, TYPES, onNested, id);
-      if (message.body.type === 'VOTE') refuseSettled(message.body.to, settled);
+      if (message.body.type === 'VOTE') {
+        refuseSettled(message.body.to, settled);
+        if (isSurplus(message as Signed<Vote>)) throw new Refused('settled', 'a quorum has cast this vote already');
+      }
       refuseForAnother(addresseeOf(message) ?? self, self);
       if (deciding !== undefined) refuseOtherRound(message, deciding);
       if (!isProven && unproven.includes(message)) {

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { createDoor } from '../../firmware/adapters/door.ts';
 import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createFrameCutter } from '../../firmware/adapters/frames.ts';
-import { type Admission, createGate, type Refusal, refusal } from '../../firmware/adapters/gate.ts';
+import { type Admission, createGate, type Reader, type Refusal, refusal } from '../../firmware/adapters/gate.ts';
 import { createLanes } from '../../firmware/adapters/lanes.ts';
 import { createMute } from '../../firmware/adapters/mute.ts';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
@@ -383,8 +383,9 @@ describe('work that a message may cause', () => {
     sign(0, { ...messages.final.body, block: i.toString(16).padStart(64, '0') } as never, { view: 21_000 }),
   );
   const page = (to: number): Signed => sign(2, { ...messages.page.body, to, blocks: [], pending: votes } as never);
-  const admit = (wire: Uint8Array, self?: number, settled?: number) => {
-    const reader = { deciding: 1000, ...(self !== undefined && { self }), ...(settled !== undefined && { settled }) };
+  const admit = (wire: Uint8Array, self?: number, settled?: number, more: Partial<Reader> = {}) => {
+    const told = { ...(self !== undefined && { self }), ...(settled !== undefined && { settled }) };
+    const reader = { deciding: 1000, ...told, ...more };
     const admitting = counting().admitting(wire, reader);
     let step = admitting.next();
     let pauses = 0;
@@ -424,6 +425,17 @@ describe('work that a message may cause', () => {
     expect(admit(toWire(skip), 0, range.to)).toEqual(['settled', 0, 0]);
     expect(admit(toWire(skip), 0, range.to - 1)).toEqual(['accept', 1, 1]); // what it says of later views counts
     expect(admit(toWire(page(0)), 0, 15_000)).toEqual(['accept', 51, 50]); // certificates of the past are of such votes
+  });
+
+  test('a vote beyond the quorum is not worth a signature, but within a page it is', () => {
+    const { final, seal } = messages;
+    const asked: string[] = [];
+    const isSurplus = (vote: Signed<Vote>): boolean => asked.push(vote.id) > 0;
+    expect(admit(toWire(final), 0, 0, { isSurplus })).toEqual(['settled', 0, 0]);
+    expect(admit(toWire(final), 0, 0, { isSurplus: () => false })).toEqual(['accept', 1, 1]);
+    expect(admit(toWire(seal), 0, 0, { isSurplus })[0]).toBe('accept');
+    expect(admit(toWire(page(0)), 0, 0, { isSurplus })).toEqual(['accept', 51, 50]); // a certificate needs all of its votes
+    expect(asked).toEqual([final.id]);
   });
 
   test('what is remembered of verified messages is bounded in bytes', () => {

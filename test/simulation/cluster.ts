@@ -305,6 +305,7 @@ export class Cluster {
     if (this.now_ms - node.ticked_ms > node.state.hours.delta_ms / STALE_PER_DELTA) this.tick(node);
     const chain = node.state.finalNode.state;
     if (!hasKey(message, chain)) this.options.watch?.refused?.(node, message);
+    if (message.body.type === 'VOTE' && this.core.isSurplus(node.state, message as Signed<Vote>)) return;
     if (!node.door.admits(packet, node.state.deciding, chain)) return;
     this.options.watch?.heard?.(node, message);
     if (node.liar) for (const utterance of node.liar.hears(message, node.state)) this.utter(node, utterance);

@@ -1,6 +1,7 @@
 /** The core that a simulation runs: the device's own, or a mutant of it (mutants.ts). */
 import { applyBlock } from '../../firmware/protocol/block.ts';
 import { answer } from '../../firmware/protocol/consensus/answer.ts';
+import { isSurplus } from '../../firmware/protocol/consensus/surplus.ts';
 import { offenceOf } from '../../firmware/protocol/evidence.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { leaderOf } from '../../firmware/protocol/round.ts';
@@ -17,6 +18,7 @@ export const device = {
   makeState,
   hasOpenOrder,
   answer,
+  isSurplus,
   offenceOf,
   restore,
   step,

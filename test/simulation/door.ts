@@ -1,6 +1,7 @@
 /**
  * A node's door without its keys (adapters/gate.ts): the window of rounds, the epochs in which a sender has a key, and
  * what was delivered before is dropped, by the number that stands for its id. Like the device's it forgets all that at a restart.
+ * Votes beyond a quorum do not come as far (cluster.ts).
  */
 import { type Members, publicKeyOf } from '../../firmware/protocol/members.ts';
 import type { Signed } from '../../firmware/protocol/messages.ts';

@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 60, seed: 9, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 5, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'old-voters-alone',
@@ -168,7 +168,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I3'],
-    run: { nodes: 7, rounds: 12, seed: 2, faults: [], twins: 2 },
+    run: { nodes: 7, rounds: 12, seed: 10, faults: [], twins: 2 },
   },
   {
     name: 'two-notarize',
@@ -293,6 +293,15 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: ['I13'],
     run: { nodes: 7, rounds: 60, seed: 1, faults: ['partition', 'loss', 'minority', 'crash'] },
+  },
+  {
+    name: 'votes-unheard',
+    meaning: 'the door lets no NOTARIZE in for a block that is here, whether a quorum has notarised it or not',
+    patches: [
+      { file: 'consensus/surplus.ts', find: 'node?.view === view && node.notarized', replace: 'node?.view === view' },
+    ],
+    caughtBy: ['I13'],
+    run: { nodes: 4, rounds: 20, seed: 1, faults: [] },
   },
   {
     name: 'liars-split-seals',
