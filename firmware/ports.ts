@@ -108,7 +108,7 @@ export interface LedgerContent {
   readonly blocks: readonly FinalBlock[];
   readonly votes: readonly OwnVote[];
   readonly statements: readonly OwnStatement[];
-  /** False when votes may be missing: more were signed with this key than the ledger knows of, or nobody knows how many. */
+  /** False when votes or statements may be missing: more were signed with this key than the ledger knows of, or nobody knows how many. */
   readonly whole: boolean;
 }
 

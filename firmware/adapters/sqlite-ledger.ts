@@ -79,7 +79,7 @@ export interface SqliteLedger extends Ledger {
  * ledger forget what was just signed. Votes are kept until a final block or a wider SKIP of this node makes them history.
  */
 const STATEMENTS_KEPT = 1_000;
-/** Facts of the ledger's own: how many votes it has seen (the counter's twin), and the view of the last final block. */
+/** Facts of the ledger's own: how many votes and statements it has seen (the counter's twin), and the view of the last final block. */
 const SIGNED = 'votes-signed';
 const FINAL_VIEW = 'final-view';
 /** Blocks pruned with each append of new ones: a day's takes a few hours, and no round waits for it. */
@@ -335,7 +335,7 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   };
 
   const append = db.transaction((entries: readonly LedgerEntry[]) => {
-    const signed = entries.filter(({ kind }) => kind === 'vote').length;
+    const signed = entries.filter(({ kind }) => kind === 'vote' || kind === 'statement').length;
     if (signed > 0) remember.run(SIGNED, String(counter.raise(signed)));
     for (const entry of entries) {
       if (entry.kind === 'vote') appendVote(entry.vote);

@@ -1,12 +1,12 @@
 /**
- * The monotonic counter (Algorithms 1 and 2 of the paper): how many votes were ever signed with this key. It lies beside
- * the key, not beside the ledger, so that a ledger that was lost, restored from a backup or torn is noticed. A text file
- * of two lines, written in turn and synced before each vote is durable: a power cut can tear one of them at most.
+ * The monotonic counter (Algorithms 1 and 2 of the paper): how many votes and statements were ever signed with this key. It
+ * lies beside the key, not beside the ledger, so that a ledger that was lost, restored from a backup or torn is noticed. A
+ * text file of two lines, written in turn and synced before each of them is durable: a power cut can tear one line at most.
  */
 import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 
 export interface VoteCounter {
-  /** Null when there is no counter: nobody knows how many votes were signed. */
+  /** Null when there is no counter: nobody knows how much was signed. */
   readonly value: number | null;
   /** Durable when it returns. */
   raise(by: number): number;

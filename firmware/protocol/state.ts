@@ -86,7 +86,7 @@ export interface ProtocolState {
   viewSince_ms: number;
   /** The last view in which this node proposed, -1 for none. */
   proposedView: number;
-  /** Votes of earlier rounds may be forgotten (a lost tail of the ledger): nothing is signed about their views. */
+  /** What was said in earlier rounds may be forgotten (a lost tail of the ledger): nothing is signed about them. */
   memoryFrom_round: number;
   /** Something was learned that may make a certificate. */
   news: boolean;

@@ -119,6 +119,7 @@ export function step(state: ProtocolState, input: Input): Outcome {
 function say(state: ProtocolState, out: Outcome, round: number, body: Body): boolean {
   if (!maySign(state)) return false;
   const message: Unsigned = { epoch: registryOf(state).epoch, round, view: 0, sender: state.self, body };
+  if (mayBeSecond(state, message)) return false;
   const payload = payloadOf(message, registryOf(state).tag);
   out.persist.push({ kind: 'statement', statement: { round, kind: body.type, payload } });
   out.send.push(message);
@@ -232,14 +233,22 @@ function sendHeader(state: ProtocolState, out: Outcome): void {
   const earliest_ms = decisionStart(state.deciding, state.hours.round_ms) + state.hours.solve_ms;
   const best = bestOf(state, mined.seal, heldHeaders(state));
   if (!PoBMine(state.pob, mined.audited, tip, best, earliest_ms, state.now_ms)) return;
-  say(state, out, state.deciding, mined.header.body);
+  if (!say(state, out, state.deciding, mined.header.body)) return;
   note(state, out, 'mined', `HEADER with lambda ${mined.header.body.lambda}`);
+}
+
+/**
+ * Whether a lost ledger may hold another statement in the place of this one (README.md, "Memory"). A METER is said when its round is
+ * over, while the one after the next is decided; what one that is not said would have told, the next one tells.
+ */
+function mayBeSecond({ memoryFrom_round }: ProtocolState, { round, body }: Unsigned): boolean {
+  if (body.type === 'REGISTRY') return false; // its number says which it is
+  return (body.type === 'METER' ? round + 2 : round) < memoryFrom_round;
 }
 
 function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
   if (
     !registryOf(state).mayTrade[state.self] ||
-    state.deciding < state.memoryFrom_round ||
     state.orderedRound >= state.deciding ||
     offset_ms(state) >= state.hours.orders_ms
   )

@@ -106,12 +106,12 @@ function trouble(script: Script, registry: Registry, nodes: readonly string[]): 
     begin(at, now_ms) {
       round = FIRST_ROUND + at;
       active = script.commands.filter(({ from, to }) => from <= at + 1 && at + 1 <= to).map(({ words }) => words);
-      crashes = of('crash').map(([name, , at_s, , back_s, , lostVotes = 0]) => ({
+      crashes = of('crash').map(([name, , at_s, , back_s, , lost = 0]) => ({
         node: index(name),
         at_ms: now_ms + Number(at_s) * 1000,
         back_ms: now_ms + Number(back_s) * 1000,
         stage: 'before-send',
-        lostVotes: Number(lostVotes),
+        lost: Number(lost),
       }));
     },
     lieOf(node): Lie | null {
@@ -143,6 +143,7 @@ export function tellStory(commands: string): string {
   const named = (text: string): string => text.replace(/\bnode (\d+)/g, (_, index) => neighbours[index]);
   const { violation, finalInTime, rounds } = simulate({
     ...script,
+    rule: 'eq11', // of all, so that a story tells no more than it is about
     ...(changes.size > 0 && { changes }),
     trouble: (registry) => trouble(script, registry, neighbours),
     tell(line) {

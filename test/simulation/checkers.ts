@@ -51,7 +51,8 @@ export class Violation extends Error {
 interface Said {
   readonly notarized: Map<number, string>;
   readonly proposed: Map<number, string>;
-  readonly mined: Map<number, string>;
+  /** HEADERs, METERs and SITEs, by round and type. */
+  readonly stated: Map<string, string>;
   finals: number[];
   skips: { from: number; to: number }[];
 }
@@ -133,9 +134,10 @@ export class Checkers implements Partial<Watch> {
     if (body.type === 'PROPOSE') {
       if ((own.proposed.get(view) ?? message.id) !== message.id) contradiction('proposed twice');
       own.proposed.set(view, message.id);
-    } else if (body.type === 'HEADER') {
-      if ((own.mined.get(round) ?? message.id) !== message.id) contradiction('sent two headers');
-      own.mined.set(round, message.id);
+    } else if (body.type === 'HEADER' || body.type === 'METER' || body.type === 'SITE') {
+      const key = `${round}/${body.type}`;
+      if ((own.stated.get(key) ?? message.id) !== message.id) contradiction(`said two ${body.type}s`);
+      own.stated.set(key, message.id);
     } else if (body.type === 'VOTE') this.vote(own, view, body, contradiction);
   }
 
@@ -163,7 +165,7 @@ export class Checkers implements Partial<Watch> {
   private ownOf(sender: number): Said {
     let own = this.said_.get(sender);
     if (own === undefined) {
-      own = { notarized: new Map(), proposed: new Map(), mined: new Map(), finals: [], skips: [] };
+      own = { notarized: new Map(), proposed: new Map(), stated: new Map(), finals: [], skips: [] };
       this.said_.set(sender, own);
     }
     return own;
@@ -425,6 +427,7 @@ export class Checkers implements Partial<Watch> {
     for (const own of this.said_.values()) {
       for (const views of [own.notarized, own.proposed])
         for (const view of views.keys()) if (view < least) views.delete(view);
+      for (const key of own.stated.keys()) if (Number.parseInt(key, 10) < round - ROUNDS_KEPT) own.stated.delete(key);
       own.finals = own.finals.filter((view) => view >= least);
       own.skips = own.skips.filter(({ to }) => to >= least);
     }

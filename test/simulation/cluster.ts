@@ -105,6 +105,8 @@ export interface SimNode {
   ticked_ms: number;
   crash: Crash | null;
   backAt_ms: number;
+  /** How often it was started. */
+  starts: number;
   /** The last two: the one being followed and the one to come. */
   plans: Plan[];
 }
@@ -119,6 +121,8 @@ const SLOTS_PER_DELTA = 20;
 const OPEN_TICKS_PER_DELTA = 2;
 const QUIET_TICK_DELTAS = 2;
 const STALE_PER_DELTA = 4;
+/** When meters are read in each interval. */
+const METERS_AFTER_DELTAS = 2;
 /** What a head meter of its class may be wrong by. */
 const HEAD_BIAS_W = -2000;
 
@@ -181,6 +185,7 @@ export class Cluster {
       door: new Door(),
       ticked_ms: 0,
       crash: null,
+      starts: 0,
       backAt_ms: place < present ? 0 : this.arrival_ms(newcomers[index - neighbourhood.nodes.length]),
       plans: [],
     }));
@@ -217,7 +222,7 @@ export class Cluster {
         const every = quiet ? QUIET_TICK_DELTAS * delta_ms : delta_ms;
         if (offset % every === 0 || (!quiet && this.isOpen(round, offset))) this.tickAll();
       }
-      if (offset === 2 * hours.delta_ms) this.metersReport();
+      if (offset === METERS_AFTER_DELTAS * hours.delta_ms) for (const node of this.nodes) this.readMeter(node);
       if (offset === wishes_ms) {
         this.registrarSpeaks(round);
         this.peopleWish();
@@ -263,7 +268,11 @@ export class Cluster {
       node.disk.memoryFrom_round = Math.max(round, node.state.finalNode.state.scheduleRound) + 1;
     node.state.memoryFrom_round = node.disk.memoryFrom_round;
     node.alive = true;
-    const again = statements.filter((statement) => statement.round >= round).map(({ payload }) => this.reopen(payload));
+    node.starts += 1;
+    const settled = node.state.finalNode.state.registers[node.index]?.round ?? -1;
+    const again = statements
+      .filter((said) => said.round >= round || (said.kind === 'METER' && said.round > settled))
+      .map(({ payload }) => this.reopen(payload));
     again.push(...own.filter(({ body }) => body.to > node.state.finalNode.view));
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     const opener = { reopen: (wire: Uint8Array) => this.reopen((decode(wire) as [Uint8Array, Uint8Array])[0]) };
@@ -279,14 +288,15 @@ export class Cluster {
     for (const evidence of node.disk.proofs) this.feed(node, { kind: 'convicted', evidence });
     for (const message of again) if (message.body.type === 'HEADER') this.feed(node, { kind: 'message', message });
     this.options.watch?.restarted?.(node);
+    if (this.now_ms % node.state.hours.round_ms > METERS_AFTER_DELTAS * node.state.hours.delta_ms) this.readMeter(node);
   }
 
   private tickAll(): void {
     for (const node of this.nodes) {
       if (!node.alive && this.now_ms >= node.backAt_ms) {
-        const lost = node.crash?.lostVotes ?? 0;
+        const lost = node.crash?.lost ?? 0;
         node.crash = null;
-        if (lost > 0) node.disk.loseTail(lost);
+        if (lost > 0) node.disk.lose(lost);
         this.restart(node, lost > 0);
       } else if (node.alive) this.tick(node);
     }
@@ -338,7 +348,7 @@ export class Cluster {
       for (const final of outcome.finals) {
         this.sets.set(final.block.id, setsOf(final.before));
         this.options.watch?.final?.(node, final);
-        node.disk.prune(final.block.view);
+        node.disk.prune(final.block);
       }
       for (const proof of outcome.evidence) {
         if (input.kind !== 'convicted') node.disk.proofs.push(proof);
@@ -352,7 +362,7 @@ export class Cluster {
       if (outcome.solve !== null) {
         const { seal, instance } = outcome.solve;
         node.liar?.poses(seal, instance);
-        queue.push({ kind: 'solved', seal, plan: this.solution(seal, instance) });
+        queue.push({ kind: 'solved', seal, plan: this.solution(node, seal, instance) });
       }
       if (outcome.serve !== null) this.serve(node, outcome.serve);
     }
@@ -365,13 +375,15 @@ export class Cluster {
     node.backAt_ms = Math.max(crash?.back_ms ?? 0, this.now_ms + 1);
   }
 
-  /** Every node has the same good solver, so it is asked once. */
-  private solution(seal: string, instance: Instance): PlanAhead {
-    let plan = this.solutions.get(seal);
+  /** Half of the nodes have a good solver and half another, and who starts again has the other one. Each is asked once. */
+  private solution({ index, starts }: SimNode, seal: string, instance: Instance): PlanAhead {
+    const rule = this.options.rule ?? ((index + starts) % 2 === 0 ? 'once' : 'eq11');
+    const key = `${rule}/${seal}`;
+    let plan = this.solutions.get(key);
     if (plan === undefined) {
-      plan = solve(instance, this.options.rule ?? 'eq11', {});
+      plan = solve(instance, rule, {});
       if (this.solutions.size > 16) this.solutions.clear();
-      this.solutions.set(seal, plan);
+      this.solutions.set(key, plan);
     }
     return plan;
   }
@@ -483,28 +495,29 @@ export class Cluster {
     return new Set(largest.map(({ node }) => node));
   }
 
-  private metersReport(): void {
-    const round = decidedAt(this.now_ms, this.nodes[0].state.hours.round_ms);
-    for (const node of this.nodes) {
-      if (!node.alive) continue;
-      if (node.index === this.registry.headMeter) {
-        if (this.faults.head === 'absent') continue;
-        if (this.faults.head !== 'frozen') {
-          const bias_W = this.faults.head === 'biased' ? HEAD_BIAS_W : 0;
-          this.headSaid = { ...this.world.read('head'), power_W: this.site_W + bias_W };
-        }
-        this.feed(node, { kind: 'site', reading: { takenAt_ms: this.now_ms, ...this.headSaid } });
-        continue;
+  /** Once a round, by the clock of the node; again, if its disk does not know of it. */
+  private readMeter(node: SimNode): void {
+    const round = decidedAt(this.now_ms, node.state.hours.round_ms);
+    if (!node.alive || node.state.deciding !== round) return;
+    const isHead = node.index === this.registry.headMeter;
+    const [kind, of] = isHead ? (['SITE', round] as const) : (['METER', round - 2] as const);
+    if (node.disk.load().statements.some((said) => said.kind === kind && said.round >= of)) return;
+    if (isHead) {
+      if (this.faults.head === 'absent') return;
+      if (this.faults.head !== 'frozen') {
+        const bias_W = this.faults.head === 'biased' ? HEAD_BIAS_W : 0;
+        this.headSaid = { ...this.world.read('head'), power_W: this.site_W + bias_W };
       }
-      const { imported_Wh, exported_Wh } = this.world.read(node.index);
-      const settled = node.state.finalNode.state.registers[node.index];
-      const before = {
-        importedBefore_Wh: settled?.imported_Wh ?? 0,
-        exportedBefore_Wh: settled?.exported_Wh ?? 0,
-      };
-      const statement = { ...before, imported_Wh, exported_Wh, mode: 'lease' as const };
-      this.feed(node, { kind: 'metered', round: round - 2, statement });
+      return this.feed(node, { kind: 'site', reading: { takenAt_ms: this.now_ms, ...this.headSaid } });
     }
+    const { imported_Wh, exported_Wh } = this.world.read(node.index);
+    const settled = node.state.finalNode.state.registers[node.index];
+    const before = {
+      importedBefore_Wh: settled?.imported_Wh ?? 0,
+      exportedBefore_Wh: settled?.exported_Wh ?? 0,
+    };
+    const statement = { ...before, imported_Wh, exported_Wh, mode: 'lease' as const };
+    this.feed(node, { kind: 'metered', round: of, statement });
   }
 
   /** It knows the chain, and says a thing once. It is no node: nothing reaches it. */

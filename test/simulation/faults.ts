@@ -23,7 +23,8 @@ export const FAULTS = [
   'censor-type', // and here all of one type
   'adversary', // sees all, and picks delays to split every vote
   'crash', // at any moment, between persist and send too; restart with the whole ledger
-  'lost-tail', // restart without the last votes, and knowing it
+  'lost-tail', // restart without the last votes and statements, and knowing it
+  'lost-disk', // the same with an empty disk; the head meter's node too
   'skew', // clocks off by up to 2 s
   'clock-back', // some clocks step back, by up to a minute, at some moment
   'broker-restart', // the broker is away for a while; what was on its way is lost, and nodes come back one by one
@@ -55,7 +56,8 @@ export interface Crash {
   readonly stage: 'before-persist' | 'before-send' | 'after-send';
   /** Of the messages that it owes, how many leave before 'after-send' strikes, less one. */
   readonly sends?: number;
-  readonly lostVotes: number;
+  /** So many of the last votes and statements are gone; of endlessly many, the chain too. */
+  readonly lost: number;
 }
 
 /** Everything that can go wrong in a run; a scenario has its own (test/scenarios/script.ts). */
@@ -85,7 +87,7 @@ export class Faults implements Trouble {
   calmRounds = 0;
   /** Malicious or silent for the whole run. */
   readonly liars: ReadonlySet<number>;
-  /** Nodes whose disks may lose a tail. Until the next final block these cannot help, so they count among the f. */
+  /** Nodes whose disks may lose a tail, or everything. Until the next final block these cannot help, so they count among the f. */
   private readonly fragile: readonly number[];
   crashes: Crash[] = [];
   private readonly kinds: readonly Fault[];
@@ -129,7 +131,10 @@ export class Faults implements Trouble {
     this.plot = randomStream(seed, 'faults');
     const order = this.shuffled();
     const lying = kinds.includes('byzantine') || kinds.includes('silent');
-    const liars = !lying ? 0 : kinds.includes('lost-tail') ? Math.ceil(this.f / 2) : this.f;
+    const losing = kinds.includes('lost-tail') || kinds.includes('lost-disk');
+    // All f lie, none does, or some do: each in a third of all runs.
+    const some = (): number => [this.f, 0, this.plot.whole(0, this.f)][this.plot.whole(0, 2)];
+    const liars = !lying ? 0 : losing ? some() : this.f;
     this.liars = new Set(order.slice(0, liars));
     this.fragile = order.slice(liars, this.f);
     this.skews = Array.from({ length: n + 1 }, () => 0);
@@ -170,16 +175,21 @@ export class Faults implements Trouble {
     }
     this.drawThings(now_ms);
     this.crashes = [];
-    if (this.active.has('crash') || this.active.has('lost-tail')) {
-      const round_ms = this.hours.round_ms;
+    if (this.active.has('crash') || this.active.has('lost-tail') || this.active.has('lost-disk')) {
+      const { round_ms, solve_ms, act_ms, delta_ms } = this.hours;
       const many = plot.whole(1, Math.max(1, Math.min(n, 2 * this.f)));
-      const victims = this.active.has('crash') ? order.slice(0, many) : this.fragile;
+      const victims = this.active.has('crash') ? order.slice(0, many) : [...this.fragile];
+      if (this.active.has('lost-disk')) victims.push(n); // it does not vote, and is none of the f
       for (const node of victims) {
-        const at_ms = now_ms + plot.whole(0, this.hours.act_ms);
-        const lostVotes = this.active.has('lost-tail') && this.fragile.includes(node) ? plot.whole(1, 8) : 0;
+        const loses = this.fragile.includes(node) || node === n;
+        const tail = this.active.has('lost-tail') && loses ? plot.whole(1, 8) : 0;
+        const lost = this.active.has('lost-disk') && loses ? Number.POSITIVE_INFINITY : tail;
         const stage = (['before-persist', 'before-send', 'after-send'] as const)[plot.whole(0, 2)];
-        const back_ms = at_ms + plot.whole(0, round_ms / 4);
-        this.crashes.push({ node, at_ms, back_ms, stage, sends: plot.whole(0, 2), lostVotes });
+        // Half of those that lose everything do so at their header, and are back in time for another.
+        const mining = lost === Number.POSITIVE_INFINITY && plot.chance(0.5);
+        const at_ms = now_ms + (mining ? solve_ms - delta_ms : plot.whole(0, act_ms));
+        const back_ms = at_ms + plot.whole(0, mining ? 4 * delta_ms : round_ms / 4);
+        this.crashes.push({ node, at_ms, back_ms, stage, sends: plot.whole(0, 2), lost });
       }
     }
   }

@@ -93,10 +93,38 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'forgetful',
-    meaning: 'a node whose tail is lost votes on',
+    meaning: 'a node whose tail is lost does not know it',
     options: { forgetful: true },
     caughtBy: ['I8', 'I1'],
     run: { nodes: 4, rounds: 60, seed: 1, faults: ['lost-tail', 'adversary'], steady: true },
+  },
+  {
+    name: 'votes-on',
+    meaning: 'a node whose tail is lost votes on',
+    patches: [
+      { file: 'consensus/simplex.ts', find: ' && state.deciding >= state.memoryFrom_round', replace: '' },
+      {
+        file: 'consensus/simplex.ts',
+        find: ", firstView(memoryFrom_round, 'SEAL'));",
+        replace: ', 0 * memoryFrom_round);',
+      },
+    ],
+    caughtBy: ['I8', 'I1'],
+    run: { nodes: 4, rounds: 60, seed: 1, faults: ['lost-tail', 'adversary'], steady: true },
+  },
+  {
+    name: 'second-statement',
+    meaning: 'a node whose disk is lost states its registers again',
+    patches: [{ file: 'step.ts', find: "body.type === 'REGISTRY') return", replace: "body.type !== 'HEADER') return" }],
+    caughtBy: ['I8'],
+    run: { nodes: 4, rounds: 20, seed: 1, faults: ['lost-disk'], steady: true },
+  },
+  {
+    name: 'second-header',
+    meaning: 'a node whose disk is lost says a header again, and its solver finds another',
+    patches: [{ file: 'step.ts', find: "body.type === 'REGISTRY') return", replace: "body.type === 'HEADER') return" }],
+    caughtBy: ['I8'],
+    run: { nodes: 4, rounds: 60, seed: 1, faults: ['lost-disk'], steady: true },
   },
   {
     name: 'votes-not-remembered',

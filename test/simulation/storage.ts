@@ -16,15 +16,18 @@ export interface KeptBlock {
 const ROUNDS_KEPT = 64;
 
 /** What a disk that does not sync has still in its cache. */
-const UNSYNCED_VOTES = 8;
+const UNSYNCED = 8;
+
+/** What the node has signed: a vote or a statement. */
+type Own = Extract<LedgerEntry, { kind: 'vote' | 'statement' }>;
 
 export class Disk {
   /** By height. Those below the last checkpoint but one are pruned. */
   readonly blocks = new Map<number, KeptBlock>();
   readonly checkpoints: Checkpoint[] = [];
   readonly proofs: Signed<Evidence>[] = [];
-  private votes: OwnVote[] = [];
-  private statements: OwnStatement[] = [];
+  /** In the order in which they were signed. */
+  private own: Own[] = [];
   /** The device's fact of the same name: see createRuntime. */
   memoryFrom_round = 0;
   private readonly syncs: boolean;
@@ -35,13 +38,8 @@ export class Disk {
 
   append(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
-      if (entry.kind === 'vote') {
-        this.votes.push(entry.vote);
-      } else if (entry.kind === 'statement') {
-        const { round } = entry.statement;
-        if (this.statements.length > 0 && this.statements[0].round < round - ROUNDS_KEPT)
-          this.statements = this.statements.filter((kept) => kept.round >= round - ROUNDS_KEPT / 2);
-        this.statements.push(entry.statement);
+      if (entry.kind === 'vote' || entry.kind === 'statement') {
+        this.own.push(entry);
       } else if (entry.kind === 'checkpoint') {
         this.checkpoints.push(entry.checkpoint);
         const horizon = this.checkpoints.at(-2)?.height ?? 0;
@@ -53,19 +51,26 @@ export class Disk {
     }
   }
 
-  /** Forgets votes that a final block made history. */
-  prune(finalView: number): void {
-    if (this.votes.length > 256) this.votes = this.votes.filter((vote) => vote.to > finalView);
+  /** Forgets what a final block made history. */
+  prune({ view, round }: { readonly view: number; readonly round: number }): void {
+    if (this.own.length > 256)
+      this.own = this.own.filter((entry) =>
+        entry.kind === 'vote' ? entry.vote.to > view : entry.statement.round >= round - ROUNDS_KEPT,
+      );
   }
 
   /** The power goes. What was not synced is gone. */
   crash(): void {
-    if (!this.syncs) this.loseTail(UNSYNCED_VOTES);
+    if (!this.syncs) this.lose(UNSYNCED);
   }
 
-  /** The last votes are gone, as after a torn page or a restored backup. */
-  loseTail(votes: number): void {
-    this.votes.length = Math.max(0, this.votes.length - votes);
+  /** The last votes and statements are gone, as after a torn page or a restored backup; of endlessly many, the chain too. */
+  lose(last: number): void {
+    this.own.length = Math.max(0, this.own.length - last);
+    if (last !== Number.POSITIVE_INFINITY) return;
+    this.blocks.clear();
+    this.checkpoints.length = 0;
+    this.proofs.length = 0;
   }
 
   get checkpoint(): Checkpoint | null {
@@ -86,6 +91,9 @@ export class Disk {
   }
 
   load(): { readonly votes: readonly OwnVote[]; readonly statements: readonly OwnStatement[] } {
-    return { votes: this.votes, statements: this.statements };
+    return {
+      votes: this.own.flatMap((entry) => (entry.kind === 'vote' ? [entry.vote] : [])),
+      statements: this.own.flatMap((entry) => (entry.kind === 'statement' ? [entry.statement] : [])),
+    };
   }
 }

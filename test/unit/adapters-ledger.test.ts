@@ -195,6 +195,14 @@ describe('the counter beside the key tells whether votes are missing', () => {
     votes(3); // it goes on counting from what the counter knows
     expect([counter().value, whole()]).toEqual([6, true]);
   });
+  test('nor is one of which only statements are gone: a head meter has no vote', () => {
+    const ledger = open();
+    ledger.append([{ kind: 'statement', statement: { round: 1, kind: 'SITE', payload: bytes('s') } }]);
+    ledger.close();
+    expect([counter().value, whole()]).toEqual([1, true]);
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+    expect(whole()).toBe(false);
+  });
   test('nor is one whose counter is gone, though the count begins anew', () => {
     rmSync(at('key.votes'));
     expect(whole()).toBe(false);

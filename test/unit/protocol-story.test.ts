@@ -8,6 +8,7 @@ import type { LedgerEntry } from '../../firmware/ports.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { verdictOf } from '../../firmware/protocol/consensus/judge.ts';
+import { offenceOf } from '../../firmware/protocol/evidence.ts';
 import type { Block, Header, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { toWire } from '../../firmware/protocol/messages.ts';
 import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.ts';
@@ -373,6 +374,77 @@ test('mutant: without its statements and votes it does', () => {
   const forgetful = (before: MemoryLedger): MemoryLedger =>
     Object.assign(new MemoryLedger(), { blocks: before.blocks });
   expect(diesAfterProposing(forgetful)).toContain(`two proposals in view ${firstView(R + 1, 'SEAL')}`);
+});
+
+/** What two nodes that say the same thing twice are convicted of, as each of all five believes. */
+const convicted = (play: Neighbours): (string | null)[] =>
+  play.players.map(({ index }) => {
+    const [proof] = play.state(index).evidence.values();
+    return proof ? offenceOf(proof.body.first, proof.body.second) : null;
+  });
+const ALL = [0, 1, 2, 3, 4];
+const empty = (whole: boolean): MemoryLedger => Object.assign(new MemoryLedger(), { whole });
+
+/** Nodes that lose their ledgers, and what they have said, with the chance to say something else in its place. */
+const SAID_BEFORE = {
+  /** The author of a header, whose solver finds a better plan when it starts again. */
+  'two headers in one round': (ledger: MemoryLedger): Neighbours => {
+    let solve = later;
+    const play = twoBuyers({ solve: (instance) => solve(instance) }).until(160);
+    const author = play.players.find(({ said }) => said.some(({ body }) => body.type === 'HEADER'))!.index;
+    solve = atOnce;
+    play.restart(author, ledger);
+    return play.until(250);
+  },
+  /** A charge point that reads its meter anew. */
+  'two meter statements for one round': (ledger: MemoryLedger): Neighbours => {
+    const play = new Neighbours().until(30);
+    play.restart(0, ledger);
+    const [imported_Wh, exported_Wh] = [50_001, 900];
+    const before = { importedBefore_Wh: imported_Wh, exportedBefore_Wh: exported_Wh };
+    const statement = { ...before, imported_Wh, exported_Wh, mode: 'fallback' } as const;
+    play.player(0).runtime.feed({ kind: 'metered', round: R - 2, statement });
+    return play.until(80);
+  },
+  'two site readings for one round': (ledger: MemoryLedger): Neighbours => {
+    const play = new Neighbours().until(30);
+    play.restart(4, ledger);
+    const reading = { takenAt_ms: 1, imported_Wh: 1_000_001, exported_Wh: 0, power_W: 60_000 };
+    play.player(4).runtime.feed({ kind: 'site', reading });
+    return play.until(80);
+  },
+};
+const STATEMENTS = Object.keys(SAID_BEFORE) as (keyof typeof SAID_BEFORE)[];
+
+test.each(STATEMENTS)('who knows that it may have said it before does not say it again: %s', (offence) => {
+  const play = SAID_BEFORE[offence](empty(false));
+  expect(convicted(play)).toEqual(ALL.map(() => null));
+  play.rounds(2);
+  expect(scheduled(play, 2)).toContain(`${R + 1} idle 0 W`);
+  for (const { index, said } of play.players) {
+    const type = index === 4 ? 'SITE' : 'METER';
+    const first = index === 4 ? R + 1 : R - 1; // those of the round in which it came back are left out
+    expect(said.some(({ body, round }) => body.type === type && round === first)).toBe(true);
+  }
+});
+
+test.each(STATEMENTS)('mutant: who does not know it says it again: %s', (offence) => {
+  const play = SAID_BEFORE[offence](empty(true));
+  const culprit = offence.includes('site') ? 4 : offence.includes('meter') ? 0 : null;
+  const others = convicted(play).filter((_, index) => index !== culprit);
+  expect(others.filter((proved) => proved === offence).length).toBeGreaterThanOrEqual(4);
+});
+
+test('no energy is lost with the METER that is not said', () => {
+  const play = twoBuyers().rounds(2); // cp1 charges in round 1000, which is over with this
+  play.until(30);
+  play.restart(0, empty(false));
+  play.rounds(4);
+  const rows = play.player(2).finals.flatMap(({ block, state }) => (isBlock(block, 'SEAL') ? state.settled : []));
+  const metered_J = rows.filter(({ node }) => node === 0).reduce((sum, row) => sum + row.metered_J, 0);
+  const { imported_Wh } = play.state(2).finalNode.state.registers[0]!;
+  expect(metered_J).toBe((imported_Wh - 50_000) * 3600);
+  expect(imported_Wh).toBeGreaterThan(50_000);
 });
 
 /** P + sum of max(a, F) of each committed round, from the blocks alone. */
