@@ -28,14 +28,14 @@ const LEFT = 64;
 const RIGHT = 12;
 const TOP = 30;
 const BOTTOM = 64;
-const LEGEND = 130;
+const LEGEND = 145;
 const BESIDE = 3;
 
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
-/** Ticks at 1, 2 or 5 times a power of ten, about five of them. */
+/** Ticks at 1, 2 or 5 times a power of ten, three to eight of them. */
 function ticks(low: number, high: number): number[] {
-  const rough = (high - low) / 5 || 1;
+  const rough = (high - low) / 8 || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const size = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough)!;
   const list: number[] = [];

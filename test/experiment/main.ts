@@ -17,7 +17,7 @@ import { generate, orderProfile, PAPER, type Workload } from './workload.ts';
 
 const USAGE = `npm run experiment -- [--seeds N] [--sweep-seeds N] [--out DIR]
   --seeds        days of the paper's setting, 2 to 1000 (30)
-  --sweep-seeds  days of each other setting, 2 to 1000 (6)
+  --sweep-seeds  days of each other setting, 2 to 1000 (10)
   --out          where experiment.html, experiment.csv and profile.svg go (test/experiment/out)`;
 
 function fail(message: string): never {
@@ -30,7 +30,7 @@ function options() {
     const { values } = parseArgs({
       options: {
         seeds: { type: 'string', default: '30' },
-        'sweep-seeds': { type: 'string', default: '6' },
+        'sweep-seeds': { type: 'string', default: '10' },
         out: { type: 'string', default: join(import.meta.dirname, 'out') },
         help: { type: 'boolean', default: false },
       },
@@ -175,7 +175,7 @@ const SWEEPS: readonly Sweep[] = [
     id: 'order_forecast',
     by: "the error of the orders' forecast",
     xName: "rms error of the one-round forecast of the orders' net power, kW",
-    settings: [-1, -0.5, 0, 0.5, 1, 1.5],
+    settings: [-1, -0.5, 0, 0.6, 0.8, 1],
     at: (setting) => (setting < 0 ? { foreknown: -setting } : { historyNoise: setting }),
     error: 'orders',
   },
@@ -328,8 +328,8 @@ const reported = (name: string, value: number, less: boolean): string =>
   ]);
 const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>p2pebt: the paper's experiment</title>
-<style>body{font:16px/1.45 sans-serif;max-width:860px;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse;font-size:14px;display:block;overflow-x:auto}
-td,th{padding:4px 10px;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}td{white-space:nowrap}td:first-child,th:first-child{text-align:left;white-space:normal}svg{width:100%;height:auto;margin:1em 0}</style></head><body>
+<style>body{font:16px/1.45 sans-serif;max-width:900px;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse;font-size:14px;display:block;overflow-x:auto}
+td,th{padding:4px 10px;border-bottom:1px solid #ddd;text-align:right;vertical-align:top;white-space:nowrap}td:first-child,th:first-child{text-align:left;white-space:normal}svg{width:100%;height:auto;margin:1em 0}</style></head><body>
 <h1>The paper's experiment, repeated</h1>
 <p>Section 5.2 of Liu, Chai, Zhang, Chen (2019): ${PAPER.households} households behind one ${PAPER.capacity_W / 1000} kW head meter, ${PAPER.vehicles} EVs, slow, fast and rapid connectors,
 charging to discharging 2:1, half-hour rounds, an order waits two rounds at most and is all or nothing. Every row stands on the same ${seeds} seeded days, each with a week of history;
@@ -350,7 +350,7 @@ ${charts.map(svg).join('\n')}
 With more than 100 vehicles the capacity grows by 8 kW each.</p>
 ${sweeps.map(svg).join('\n')}
 <p>The forecast's errors are measured on the days of the plan, a round ahead. The orders' forecast is made better or worse by the history that the solver is told: in turn
-every day of it has the orders of the day that is played; half of them; as generated; and as generated, with the orders of each slot of the day times e<sup>z</sup>, z normal with a deviation of 0.5, 1 and 1.5,
+every day of it has the orders of the day that is played; half of them; as generated; and as generated, with the orders of each slot of the day times e<sup>z</sup>, z normal with a deviation of 0.6, 0.8 and 1,
 the same for all days of the history, so that no mean removes it. The households' forecast is made worse by the day: they deviate from their usual course 0, 1, 2 and 4 times as much as usual.</p>
 <p>Made by npm run experiment; all figures are in experiment.csv.</p></body></html>
 `;
