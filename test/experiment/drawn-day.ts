@@ -12,7 +12,7 @@ export const daysOf = (scenarios: readonly Scenario[]): Day[] =>
   scenarios.flatMap((scenario) => [asHistory(scenario), ...scenario.history]);
 
 /** The power of a day's orders by slot, as a day of history. */
-export function asHistory({ load_w, rounds, orders }: Scenario): Day {
+export function asHistory({ load_w, rounds, orders }: Pick<Scenario, 'load_w' | 'rounds' | 'orders'>): Day {
   const day = { load_w, buy_w: new Array<number>(rounds).fill(0), sell_w: new Array<number>(rounds).fill(0) };
   for (const { round, side, power_w } of orders) day[side === 'buy' ? 'buy_w' : 'sell_w'][round]! += power_w;
   return day;

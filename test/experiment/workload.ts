@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs';
 import type { Scenario } from '../../firmware/simulate/scenario.ts';
 import { seeded } from '../unit/random-instance.ts';
+import { asHistory, type Day } from './drawn-day.ts';
 
 export interface Workload {
   readonly seed: number;
@@ -22,6 +23,10 @@ export interface Workload {
   readonly sellers: number;
   /** 1 = as generated; the day's households deviate from their usual course so many times as much. */
   readonly loadNoise: number;
+  /** 0 = as generated; else the history's orders of each slot of the day are e^(so many times a normal deviate) as many. */
+  readonly historyNoise: number;
+  /** 0 = as generated, 1 = in place of its orders every day of the history has those of the day that is played. */
+  readonly foreknown: number;
 }
 
 export const PAPER: Workload = {
@@ -33,6 +38,8 @@ export const PAPER: Workload = {
   maxWait_rounds: 2,
   sellers: 1 / 3,
   loadNoise: 1,
+  historyNoise: 0,
+  foreknown: 0,
 };
 
 const ORDERS_PER_VEHICLE = 10;
@@ -64,14 +71,16 @@ function householdDay_W(): readonly number[] {
   return h0;
 }
 
-interface Day {
-  readonly load_w: number[];
-  readonly orders: Scenario['orders'];
-}
+const normalOf = (random: () => number): number =>
+  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
-function generateDay(workload: Workload, random: () => number, loadNoise: number): Day {
+function generateDay(
+  workload: Workload,
+  random: () => number,
+  loadNoise: number,
+): Pick<Scenario, 'rounds' | 'load_w' | 'orders'> {
   const rounds = 86_400 / workload.roundTime_s;
-  const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const normal = (): number => normalOf(random);
   const profile = householdDay_W();
   const persistence = 0.4 ** (workload.roundTime_s / 1800);
   const spread = 0.06 * Math.sqrt(1 - persistence ** 2);
@@ -102,31 +111,35 @@ function generateDay(workload: Workload, random: () => number, loadNoise: number
     }
   }
   orders.sort((a, b) => a.round - b.round);
-  return { load_w, orders };
+  return { rounds, load_w, orders };
+}
+
+/** The history as the solver is told it: the same wrong factor in each slot of all days, so that no mean removes it. */
+function told(history: readonly Day[], today: Day, { seed, historyNoise, foreknown }: Workload): Day[] {
+  const random = seeded(seed * 7919 + 1); // a stream of its own: the days stay the same
+  const factor = today.load_w.map(() => Math.exp(historyNoise * normalOf(random)));
+  return history.map((day) => {
+    const ordered = (side: 'buy_w' | 'sell_w'): number[] =>
+      day[side].map((power, slot) =>
+        Math.round(factor[slot]! * ((1 - foreknown) * power + foreknown * today[side][slot]!)),
+      );
+    return { load_w: day.load_w, buy_w: ordered('buy_w'), sell_w: ordered('sell_w') };
+  });
 }
 
 /** A scenario with seven days of history. */
 export function generate(workload: Workload): Scenario {
   const random = seeded(workload.seed * 7919);
-  const rounds = 86_400 / workload.roundTime_s;
-  const history = Array.from({ length: HISTORY_DAYS }, () => {
-    const { load_w, orders } = generateDay(workload, random, 1);
-    const ordered = (side: 'buy' | 'sell'): number[] => {
-      const power = new Array<number>(rounds).fill(0);
-      for (const order of orders) if (order.side === side) power[order.round]! += order.power_w;
-      return power;
-    };
-    return { load_w, buy_w: ordered('buy'), sell_w: ordered('sell') };
-  });
+  const history = Array.from({ length: HISTORY_DAYS }, () => asHistory(generateDay(workload, random, 1)));
+  const today = generateDay(workload, random, workload.loadNoise);
   return {
     name: `seed-${workload.seed}`,
     round_time_s: workload.roundTime_s,
-    rounds,
     capacity_w: workload.capacity_W,
     max_wait_rounds: workload.maxWait_rounds,
     charging_efficiency_ppm: EFFICIENCY_ppm,
     discharging_efficiency_ppm: EFFICIENCY_ppm,
-    history,
-    ...generateDay(workload, random, workload.loadNoise),
+    ...today,
+    history: told(history, asHistory(today), workload),
   };
 }
