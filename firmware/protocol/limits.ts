@@ -8,6 +8,12 @@ export const SEAL_VIEWS = 10;
 export const SCHEDULE_VIEWS = 11;
 export const VIEWS_PER_ROUND = SEAL_VIEWS + SCHEDULE_VIEWS;
 
+/**
+ * NOTARIZE votes kept of one voter, and as many FINAL: those of two rounds. In an outage an honest one says hardly any, a liar
+ * some about every view that is not final; the earliest go, but a certificate stays whole.
+ */
+export const VOTES_PER_VOTER = 2 * VIEWS_PER_ROUND;
+
 /** Live orders of one charge point: bounds the solver's and the auditor's work (protocol.md C27). */
 export const ORDERS_PER_NODE = 4;
 

@@ -41,6 +41,11 @@ const ENTERED_AS_READ = {
   find: 'run.push(next);',
   replace: 'next.notarized = state.news = true; state.nodes.set(block.id, next); run.push(next);',
 };
+const ALL_KEPT = {
+  file: 'consensus/votes.ts',
+  find: '  forgetEarliest(views, sender);',
+  replace: '  void forgetEarliest;',
+};
 const ANY_AUTHOR = {
   file: 'consensus/catch-up.ts',
   find: 'if (leaderOf(parent.state.registry, block.view) !== block.sender) return null;',
@@ -182,6 +187,22 @@ function farFuture(core: Core, strikes: boolean): End {
   stage.give(A, stage.page(A, { pending: strikes ? far : far.slice(0, 1) }));
   const verdict = stage.verdict();
   return stage.players[A].state.votes.notarize.size > 100 ? 'fills the memory' : verdict;
+}
+
+/** A night in which nobody hears anybody. The strike: D votes, to A, about each view of it. */
+function pastFlood(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  const first = firstView(stage.deciding, 'SEAL');
+  stage.lost = () => true;
+  for (let round = 0; round < 6; round++) stage.until(300);
+  stage.until(1);
+  stage.lost = () => false;
+  const views = Array.from({ length: strikes ? firstView(stage.deciding, 'SEAL') - first : 1 }, (_, k) => first + k);
+  for (const kind of ['notarize', 'final'] as const)
+    stage.give(A, ...views.map((view) => stage.vote(kind, view, 'cd'.repeat(32))));
+  const { notarize, final } = stage.players[A].state.votes;
+  const kept = [notarize, final].flatMap((of) => [...of.values()].filter((voters) => voters.has(D)));
+  return kept.length > 100 ? 'fills the memory' : stage.verdict();
 }
 
 /** D proposes on what nobody has. The strike: again and again. */
@@ -474,14 +495,26 @@ export const ATTACKS: readonly Attack[] = [
     play: farFuture,
     without: [
       {
-        name: 'any view is everybody’s business',
+        name: 'any view is everybody’s business, and all of a voter is kept (either bound is enough)',
         patches: [
+          ALL_KEPT,
           {
             file: 'consensus/simplex.ts',
             find: "state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE')",
             replace: 'state.deciding < 0 && view < 0',
           },
         ],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
+    name: 'votes about every view of a long outage',
+    play: pastFlood,
+    without: [
+      {
+        name: 'each of them is kept until something is final',
+        patches: [ALL_KEPT],
         comesTo: 'fills the memory',
       },
     ],

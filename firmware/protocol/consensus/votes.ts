@@ -3,6 +3,7 @@
  * FINAL of a voter and view count; a certificate is the votes of a quorum together, and counts whatever was heard before:
  * a liar tells each node something else first. A SKIP covers a range of views.
  */
+import { VOTES_PER_VOTER } from '../limits.ts';
 import { isQuorum, type Sets } from '../membership.ts';
 import type { Signed, Vote } from '../messages.ts';
 
@@ -53,7 +54,19 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   const before = voters.get(sender);
   if (before !== undefined) return before.body.block === body.block ? 'known' : 'double';
   voters.set(sender, vote);
+  forgetEarliest(views, sender);
   return 'added';
+}
+
+/** Keeps the latest votes of a voter. One can push out only its own. */
+function forgetEarliest(views: Map<number, Map<number, Signed<Vote>>>, sender: number): void {
+  if (views.size <= VOTES_PER_VOTER) return;
+  const said = [...views].flatMap(([view, voters]) => (voters.has(sender) ? [view] : []));
+  if (said.length <= VOTES_PER_VOTER) return;
+  const earliest = Math.min(...said);
+  const voters = views.get(earliest);
+  voters?.delete(sender);
+  if (voters?.size === 0) views.delete(earliest);
 }
 
 /** What the voter of this vote has said about the same views, as far as it is kept: nothing else can contradict it. */
@@ -98,7 +111,7 @@ export function addCertificates(book: VoteBook, votes: readonly Signed<Vote>[], 
 export const viewsOf = (book: VoteBook, kind: 'notarize' | 'final'): Set<number> =>
   new Set([...book[kind].keys(), ...book.certified[kind].keys()]);
 
-/** The votes of a quorum for one block in a view, or null. */
+/** The votes of a quorum for one block in a view, or null. Once found they are a unit, whatever is forgotten of single votes. */
 export function certificate(
   book: VoteBook,
   kind: 'notarize' | 'final',
@@ -116,7 +129,11 @@ export function certificate(
     votes.push(vote);
     byBlock.set(key, votes);
   }
-  for (const votes of byBlock.values()) if (holds(votes, electorate)) return votes;
+  for (const votes of byBlock.values()) {
+    if (!holds(votes, electorate)) continue;
+    book.certified[kind].set(view, votes);
+    return votes;
+  }
   return null;
 }
 
