@@ -59,7 +59,7 @@ export const ORPHANS_MAX = 64;
 /** Of one leader: it leads a view in n, and no honest one is further ahead than its next turns. */
 export const ORPHANS_PER_LEADER = 8;
 
-/** Headers held per round beside the best: enough to see a tie, too few to hurt (suppression leaves about 8). */
+/** Headers held per round beside those of voters: enough to see a tie, too few to hurt (suppression leaves about 8). */
 export const HEADERS_PER_ROUND = 128;
 
 /** SEALs whose problems are kept, so that a false header can still be proved: its accusers take turns for a hundred seconds. */
