@@ -8,6 +8,12 @@ export const SEAL_VIEWS = 10;
 export const SCHEDULE_VIEWS = 11;
 export const VIEWS_PER_ROUND = SEAL_VIEWS + SCHEDULE_VIEWS;
 
+/**
+ * NOTARIZE votes kept of one voter, and as many FINAL: those of two rounds. In an outage an honest one says hardly any, a liar
+ * some about every view that is not final; the earliest go, but a certificate stays whole.
+ */
+export const VOTES_PER_VOTER = 2 * VIEWS_PER_ROUND;
+
 /** Live orders of one charge point: bounds the solver's and the auditor's work (protocol.md C27). */
 export const ORDERS_PER_NODE = 4;
 
@@ -51,7 +57,7 @@ export const ORPHANS_MAX = 64;
 /** Of one leader: it leads a view in n, and no honest one is further ahead than its next turns. */
 export const ORPHANS_PER_LEADER = 8;
 
-/** Headers held per round beside the best: enough to see a tie, too few to hurt (suppression leaves about 8). */
+/** Headers held per round beside those of voters: enough to see a tie, too few to hurt (suppression leaves about 8). */
 export const HEADERS_PER_ROUND = 128;
 
 /** SEALs whose problems are kept, so that a false header can still be proved: its accusers take turns for a hundred seconds. */

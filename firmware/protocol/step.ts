@@ -9,7 +9,7 @@ import { openCheckpoint } from './checkpoint.ts';
 import { bytesOf } from './consensus/answer.ts';
 import { askOn, begunRun, keepRun, nextOfRun, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
-import { electorateOf } from './consensus/electorate.ts';
+import { electorateOf, isVoter } from './consensus/electorate.ts';
 import { accuse, keepPosed, posedBy, proofAgainst, verdictOf } from './consensus/judge.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
@@ -49,7 +49,7 @@ import {
 import { refuseOrder } from './order.ts';
 import { addChange, addMeter, addOrder, addSite, meterKey, prune } from './pool.ts';
 import { decidedAt, decisionStart } from './round.ts';
-import { headerOf } from './schedule.ts';
+import { compareHeaders, headerOf } from './schedule.ts';
 import { sealable } from './seal.ts';
 import {
   type BlockNode,
@@ -334,17 +334,33 @@ function onHeader(state: ProtocolState, header: Signed<Header>, out: Outcome): v
   }
   const chain = posedBy(state, header.body.seal);
   if (chain === undefined) {
-    const known = state.orphanHeaders.some(({ sender }) => sender === header.sender);
-    if (!known && state.orphanHeaders.length < HEADERS_PER_ROUND) state.orphanHeaders.push(header);
+    const authors = state.orphanHeaders.map(({ sender }) => sender);
+    const known = authors.includes(header.sender);
+    if (!known && inTheWay(state, header, authors) === null) state.orphanHeaders.push(header);
     return;
   }
-  if (state.authors.size >= HEADERS_PER_ROUND) return;
+  const last = inTheWay(state, header, state.authors.keys());
+  const best = last === null ? null : bestOf(state, header.body.seal, heldHeaders(state));
   const audited = state.audit.auditHeader(chain, header, state.hash);
   const refused = 'code' in audited;
-  state.authors.set(header.sender, { header, audited: refused ? null : audited, double: false });
+  if (last === null) state.authors.set(header.sender, { header, audited: refused ? null : audited, double: false });
+  else if (!refused && (best === null || compareHeaders(audited, best) < 0)) {
+    state.authors.delete(last);
+    state.authors.set(header.sender, { header, audited, double: false });
+  }
   if (!refused) return;
   note(state, out, 'refused-header', `header of node ${header.sender}: ${audited.code}, ${audited.detail}`);
   accuse(state, header, null);
+}
+
+/**
+ * Voters, a hundred at most, and this node itself always find room. Of all others so many do; then the author of the first of
+ * these headers is in the way, and makes room for one that is better than all that are held.
+ */
+function inTheWay(state: ProtocolState, { sender }: Signed<Header>, authors: Iterable<number>): number | null {
+  const isOther = (node: number): boolean => node !== state.self && !isVoter(state, node);
+  const others = [...authors].filter(isOther);
+  return isOther(sender) && others.length >= HEADERS_PER_ROUND ? others[0] : null;
 }
 
 function retryHeaders(state: ProtocolState, out: Outcome): void {

@@ -7,8 +7,8 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { bytesOf } from '../../firmware/protocol/consensus/answer.ts';
 import { ORPHANS_MAX, RUN_MAX_BYTES, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
-import type { Block, Signed } from '../../firmware/protocol/messages.ts';
-import { firstView, lastView, roundOfView } from '../../firmware/protocol/round.ts';
+import { type Block, payloadOf, type Signed, signed } from '../../firmware/protocol/messages.ts';
+import { decisionStart, firstView, lastView, roundOfView } from '../../firmware/protocol/round.ts';
 import type { Patch } from '../mutate.ts';
 import type { Lie } from './byzantine.ts';
 import type { Invariant } from './checkers.ts';
@@ -40,6 +40,11 @@ const ENTERED_AS_READ = {
   file: 'step.ts',
   find: 'run.push(next);',
   replace: 'next.notarized = state.news = true; state.nodes.set(block.id, next); run.push(next);',
+};
+const ALL_KEPT = {
+  file: 'consensus/votes.ts',
+  find: '  forgetEarliest(views, sender);',
+  replace: '  void forgetEarliest;',
 };
 const ANY_AUTHOR = {
   file: 'consensus/catch-up.ts',
@@ -182,6 +187,66 @@ function farFuture(core: Core, strikes: boolean): End {
   stage.give(A, stage.page(A, { pending: strikes ? far : far.slice(0, 1) }));
   const verdict = stage.verdict();
   return stage.players[A].state.votes.notarize.size > 100 ? 'fills the memory' : verdict;
+}
+
+/** A night in which nobody hears anybody. The strike: D votes, to A, about each view of it. */
+function pastFlood(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  const first = firstView(stage.deciding, 'SEAL');
+  stage.lost = () => true;
+  for (let round = 0; round < 6; round++) stage.until(300);
+  stage.until(1);
+  stage.lost = () => false;
+  const views = Array.from({ length: strikes ? firstView(stage.deciding, 'SEAL') - first : 1 }, (_, k) => first + k);
+  for (const kind of ['notarize', 'final'] as const)
+    stage.give(A, ...views.map((view) => stage.vote(kind, view, 'cd'.repeat(32))));
+  const { notarize, final } = stage.players[A].state.votes;
+  const kept = [notarize, final].flatMap((of) => [...of.values()].filter((voters) => voters.has(D)));
+  return kept.length > 100 ? 'fills the memory' : stage.verdict();
+}
+
+/**
+ * What finds room at a voter: a voter's header, its own, and a light node's that is the best of all. The strike: before, 128 light nodes have
+ * sent theirs, poor ones or false ones, when the SEAL is there or (only those of voters then) before it. Only how good a header is, is invented.
+ */
+function headerFlood(core: Core, strikes: boolean, kind: 'poor' | 'false' | 'early'): End {
+  const registry = core.makeRegistry(neighbourhoodOf(240), sha256);
+  const [light, voters] = [false, true].map((votes) =>
+    [...registry.isValidator.keys()].filter((node) => node < 240 && registry.isValidator[node] === votes),
+  );
+  const [self, voter] = voters;
+  const auditHeader: Core['auditHeader'] = (_chain, header) =>
+    header.body.net_W < 0
+      ? { code: 'infeasible', detail: 'false' }
+      : ({
+          header,
+          candidate: { pfInt: 0n, slopes: 1, welfare: BigInt(header.body.lambda), operations: 0, tie: '' },
+        } as never);
+  const state = core.makeState(registry, self, sha256, { ...core, auditHeader });
+  core.step(state, { kind: 'tick', now_ms: decisionStart(1000, 300_000) });
+  const seal = 'ab'.repeat(32);
+  if (kind !== 'early') state.posed.set(seal, state.finalNode.state);
+  const say = (sender: number, lambda: number, net_W = 0): void => {
+    const body = {
+      type: 'HEADER',
+      seal,
+      lambda,
+      pfInt: 0n,
+      net_W,
+      operations: 0,
+      plan: { orders: [], shares: [] },
+    } as const;
+    const unsigned = { epoch: 0, round: 1000, view: 0, sender, body };
+    const message = signed(unsigned, payloadOf(unsigned, registry.tag), new Uint8Array(64), sha256);
+    core.step(state, { kind: 'message', message });
+  };
+  for (const sender of light.slice(0, strikes ? 128 : 1))
+    say(sender, kind === 'false' ? 9 : 1, kind === 'false' ? -1 : 0);
+  const heard = [self, voter, ...(kind === 'early' ? [] : light.slice(-1))];
+  for (const [better, sender] of heard.entries()) say(sender, 2 + better);
+  const held = [...state.authors.keys(), ...state.orphanHeaders.map(({ sender }) => sender)];
+  if (held.length > 128 + 2) return 'fills the memory';
+  return heard.every((sender) => held.includes(sender)) ? 'goes on' : 'is not heard';
 }
 
 /** D proposes on what nobody has. The strike: again and again. */
@@ -474,8 +539,9 @@ export const ATTACKS: readonly Attack[] = [
     play: farFuture,
     without: [
       {
-        name: 'any view is everybody’s business',
+        name: 'any view is everybody’s business, and all of a voter is kept (either bound is enough)',
         patches: [
+          ALL_KEPT,
           {
             file: 'consensus/simplex.ts',
             find: "state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE')",
@@ -486,6 +552,35 @@ export const ATTACKS: readonly Attack[] = [
       },
     ],
   },
+  {
+    name: 'votes about every view of a long outage',
+    play: pastFlood,
+    without: [
+      {
+        name: 'each of them is kept until something is final',
+        patches: [ALL_KEPT],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  ...(['poor', 'false', 'early'] as const).map((kind) => ({
+    name: `${kind} headers of 128 light nodes`,
+    play: (core: Core, strikes: boolean) => headerFlood(core, strikes, kind),
+    without: [
+      {
+        name: 'the first that come have all the room',
+        patches: [
+          {
+            file: 'step.ts',
+            find: '(node: number): boolean => node !== state.self && !isVoter(state, node);',
+            replace: '(node: number): boolean => node >= 0 || isVoter(state, node);',
+          },
+          { file: 'step.ts', find: '  else if (!refused && (best', replace: '  else if (refused && (best' },
+        ],
+        comesTo: 'is not heard' as const,
+      },
+    ],
+  })),
   {
     name: 'proposals on parents that do not exist',
     play: orphanFlood,

@@ -22,7 +22,7 @@ const UNSYNCED = 8;
 type Own = Extract<LedgerEntry, { kind: 'vote' | 'statement' }>;
 
 export class Disk {
-  /** By height. Those below the last checkpoint but one are pruned. */
+  /** By height. Those below the last checkpoint but one are pruned, but for what proves a checkpoint. */
   readonly blocks = new Map<number, KeptBlock>();
   readonly checkpoints: Checkpoint[] = [];
   readonly proofs: Signed<Evidence>[] = [];
@@ -43,12 +43,23 @@ export class Disk {
       } else if (entry.kind === 'checkpoint') {
         this.checkpoints.push(entry.checkpoint);
         const horizon = this.checkpoints.at(-2)?.height ?? 0;
-        for (const height of this.blocks.keys()) if (height <= horizon) this.blocks.delete(height);
+        for (const height of this.blocks.keys())
+          if (height <= horizon && !this.proves(height)) this.blocks.delete(height);
       } else if (entry.kind === 'final') {
         const { height, hash, certificate } = entry.block;
         this.blocks.set(height, { id: toHex(hash), certified: certificate !== null });
       }
     }
+  }
+
+  /** Which blocks below the horizon stay: of each checkpoint the one that names it, and those up to the next certificate. */
+  private proves(height: number): boolean {
+    return this.checkpoints.some((checkpoint) => {
+      if (checkpoint.height >= height) return false;
+      for (let under = checkpoint.height + 1; under < height; under++)
+        if (this.blocks.get(under)?.certified !== false) return false;
+      return true;
+    });
   }
 
   /** Forgets what a final block made history. */

@@ -3,6 +3,7 @@
  * FINAL of a voter and view count; a certificate is the votes of a quorum together, and counts whatever was heard before:
  * a liar tells each node something else first. A SKIP covers a range of views.
  */
+import { VOTES_PER_VOTER } from '../limits.ts';
 import { isQuorum, type Sets } from '../membership.ts';
 import type { Signed, Vote } from '../messages.ts';
 
@@ -53,7 +54,19 @@ export function addVote(book: VoteBook, vote: Signed<Vote>): VoteAdmission {
   const before = voters.get(sender);
   if (before !== undefined) return before.body.block === body.block ? 'known' : 'double';
   voters.set(sender, vote);
+  forgetEarliest(views, sender);
   return 'added';
+}
+
+/** Keeps the latest votes of a voter. One can push out only its own. */
+function forgetEarliest(views: Map<number, Map<number, Signed<Vote>>>, sender: number): void {
+  if (views.size <= VOTES_PER_VOTER) return;
+  const said = [...views].flatMap(([view, voters]) => (voters.has(sender) ? [view] : []));
+  if (said.length <= VOTES_PER_VOTER) return;
+  const earliest = Math.min(...said);
+  const voters = views.get(earliest);
+  voters?.delete(sender);
+  if (voters?.size === 0) views.delete(earliest);
 }
 
 /**
@@ -75,6 +88,7 @@ export function rivalsOf(book: VoteBook, { view, sender, body: { kind, to } }: S
 /** False for as long as so few have voted like this that no quorum of them can be together. */
 export const mayCertify = (book: VoteBook, { view, body: { kind } }: Signed<Vote>, q: number): boolean =>
   ((kind === 'skip' ? book.skip : book[kind].get(view))?.size ?? 0) >= q;
+
 /** Whose votes count: for a block, the sets of the chain that it is on. */
 export interface Electorate {
   of(block: string, epoch: number): Sets;
@@ -102,7 +116,7 @@ export function addCertificates(book: VoteBook, votes: readonly Signed<Vote>[], 
 export const viewsOf = (book: VoteBook, kind: 'notarize' | 'final'): Iterable<number> =>
   book.certified[kind].size === 0 ? book[kind].keys() : new Set([...book[kind].keys(), ...book.certified[kind].keys()]);
 
-/** The votes of a quorum for one block in a view, or null. */
+/** The votes of a quorum for one block in a view, or null. Once found they are a unit, whatever is forgotten of single votes. */
 export function certificate(
   book: VoteBook,
   kind: 'notarize' | 'final',
@@ -119,7 +133,12 @@ export function certificate(
     if (same === undefined) byBlock.push([vote]);
     else same.push(vote);
   }
-  return byBlock.find((votes) => holds(votes, electorate)) ?? null;
+  for (const votes of byBlock) {
+    if (!holds(votes, electorate)) continue;
+    book.certified[kind].set(view, votes);
+    return votes;
+  }
+  return null;
 }
 
 /** True when these votes, all for one block in one epoch, are those of a quorum. */
