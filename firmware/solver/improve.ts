@@ -15,7 +15,7 @@ const MAX_PLANS = 60_000;
 /** Of more orders, as many at once as keep a pass over all of them within so many plans. */
 const PLANS_A_PASS = 10_000;
 /** Passes in a row, each over other groups of orders, that bring nothing before the search ends. */
-const IDLE_PASSES = 8;
+const IDLE_PASSES = 6;
 /** Plans of fewer orders than this are looked at without asking for the time: some 700, a tenth of a millisecond. */
 const UNASKED = 7;
 /** A gain below this share of the value is nothing. */
