@@ -1,6 +1,7 @@
 /**
  * From a path of net EV power to a plan: which orders run when, so that the sums follow the path. Whatever the
- * path asks, the result is feasible: caps, connectors and safety come first.
+ * path asks, the result is feasible: caps, connectors and safety come first. A divisible order is planned as a whole
+ * one here; its parts are `improve`'s.
  *
  * Within a round and a side the order with the nearest cap goes first, since what can wait longest is worth most
  * next round. All-or-nothing orders are fitted to the sum by `choose`; the forecast orders of later rounds are
@@ -105,19 +106,11 @@ export function assign(instance: Instance, path_W: ArrayLike<number>, choose: Ch
   }
   for (const { index } of rest) waits.set(index, Math.min(cap(index), rounds)); // beyond the look-ahead
 
-  const partNow = new Map(now.map(({ index, power_W }) => [index, power_W]));
-  instance.pending.forEach((order, i) => {
-    const wait = waits.get(i)!;
-    if (!order.divisible) orders[i] = wait;
-    else {
-      const last = order.remainingWait_rounds + (granted.has(i) ? 1 : 0);
-      const parts = new Array<number>(last + 1).fill(0);
-      const first_W = partNow.get(i) ?? 0;
-      parts[0] = first_W;
-      parts[Math.min(last, first_W > 0 && first_W < order.power_W ? 1 : wait)]! += order.power_W - first_W;
-      orders[i] = parts;
-    }
-  });
+  for (const [index, wait] of waits) orders[index] = wait;
+  for (const { index, power_W } of now) {
+    const left_W = instance.pending[index]!.power_W - power_W;
+    if (left_W > 0) orders[index] = [power_W, left_W]; // safety grants a divisible order a part
+  }
   const shares = Array.from({ length: rounds - 1 }, (_, i): ForecastShares => {
     const of = (side: 'buy' | 'sell') => {
       const bucket = forecast.find((candidate) => candidate.arrives === i + 1 && candidate.side === side)!;
@@ -161,8 +154,7 @@ function runNow(instance: Instance, items: readonly Item[], target_W: number, ch
     items.filter(({ index }) => !taken.has(index)),
   );
   const chosen = choose(usable, target_W - sum(items.filter(({ index }) => taken.has(index))));
-  const within = longestSafe(instance, base, chosen) ?? helped ?? base;
-  return splitLast(instance, within, usable, target_W);
+  return longestSafe(instance, base, chosen) ?? helped ?? base;
 }
 
 /** Voluntary orders that make room for the forced ones, or null when none do. */
@@ -271,24 +263,4 @@ function longestSafe(instance: Instance, base: readonly Running[], chosen: reado
     }
     kept = without(high);
   }
-}
-
-/** Closes the gap that whole orders leave with one part of a divisible order, where there is one and it is safe. */
-function splitLast(instance: Instance, running: Running[], usable: readonly Item[], target_W: number): Running[] {
-  const taken = new Set(running.map(({ index }) => index));
-  const sum = running.reduce(
-    (total, { index, power_W }) => total + siteEffect_W(instance, instance.pending[index]!.side, power_W),
-    0,
-  );
-  const gap_W = target_W - sum;
-  for (const { index, effect_W } of usable) {
-    const order = instance.pending[index]!;
-    if (!order.divisible || taken.has(index) || Math.sign(effect_W) !== Math.sign(gap_W)) continue;
-    const part_W = Math.round((gap_W / effect_W) * order.power_W);
-    const least_W = Math.max(1, order.minimum_W);
-    if (part_W < least_W || order.power_W - part_W < least_W) continue;
-    const tried = [...running, { index, power_W: part_W }];
-    if (breach(instance, tried) === null) return tried;
-  }
-  return running;
 }

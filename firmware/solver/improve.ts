@@ -1,144 +1,273 @@
 /**
- * Improves a plan by the benefit itself until nothing helps or time is up: another wait for one all-or-nothing
- * order, or for two at once where there are few; where there are very few, every plan. A move costs O(H). Valid at every moment.
+ * Improves a plan by the benefit itself until nothing helps or time is up. Two moves: all plans of a few whole orders
+ * at once, the others as they are (where few orders wait, that is every plan there is); and a part of a divisible
+ * order to another round, as much of it as helps most. Valid at every moment.
  */
 import { bindingRound } from '../protocol/benefit/feasible.ts';
 import type { Instance, PlanAhead } from '../protocol/benefit/instance.ts';
 import { siteEffect_W } from '../protocol/benefit/instance.ts';
-import {
-  CARE_PRICE_ppt,
-  carefulPower_W,
-  clearances,
-  reservePrices,
-  WALL_PRICE_ppt,
-} from '../protocol/benefit/reserve.ts';
-import { breach } from '../protocol/benefit/safety.ts';
+import { bounds_W, breach } from '../protocol/benefit/safety.ts';
 import { planNet_W } from '../protocol/benefit/theta.ts';
+import { valuation } from './valuation.ts';
 
-/** Beyond so many movable orders the pairs are left out: sums of many orders are fine enough. */
-const MAX_PAIRED = 60;
-const MAX_PASSES = 20;
-/** Up to so many plans are all looked at: exact where few orders are pending. */
-const MAX_ENUMERATED = 5000;
-/** A gain below this share of the value is not worth another pass. */
+/** Up to so many plans are all looked at: exact where few orders wait. */
+const MAX_PLANS = 60_000;
+/** Of more orders, as many at once as keep a pass over all of them within so many plans. */
+const PLANS_A_PASS = 10_000;
+/** Passes in a row, each over other groups of orders, that bring nothing before the search ends. */
+const IDLE_PASSES = 6;
+/** Plans of fewer orders than this are looked at without asking for the time: some 700, a tenth of a millisecond. */
+const UNASKED = 7;
+/** A gain below this share of the value is nothing. */
 const WORTH = 1e-6;
 
 export function improve(instance: Instance, plan: PlanAhead, deadline: () => boolean): PlanAhead {
-  const rounds = instance.load_W.length;
-  const net = planNet_W(instance, plan);
-  const value = valuation(instance);
-  const waits = [...plan.orders];
-  const movable = instance.pending.flatMap((order, index) =>
-    typeof waits[index] === 'number' && order.remainingWait_rounds > 0 ? [index] : [],
-  );
-  const effect = instance.pending.map((order) => siteEffect_W(instance, order.side, order.power_W));
-  const put = (index: number, wait: number): void => {
-    const before = waits[index] as number;
-    if (before < rounds) net[before]! -= effect[index]!;
-    if (wait < rounds) net[wait]! += effect[index]!;
-    waits[index] = wait;
-  };
-  const safe = (): boolean => breach(instance, bindingRound(instance, { ...plan, orders: waits })) === null;
-  let best = value(net);
-  /** Keeps the moves if they gain and are safe, else takes them back. */
-  const tryMoves = (moves: readonly (readonly [number, number])[]): void => {
-    const before = moves.map(([index]) => waits[index] as number);
-    for (const [index, wait] of moves) put(index, wait);
-    const now = value(net);
-    const touchesNow = moves.some(([, wait], i) => wait === 0 || before[i] === 0);
-    if (now < best && (!touchesNow || safe())) best = now;
-    else
-      moves.forEach(([index], i) => {
-        put(index, before[i]!);
-      });
-  };
-  const plans = movable.reduce((product, index) => product * (instance.pending[index]!.remainingWait_rounds + 1), 1);
-  if (plans <= MAX_ENUMERATED) {
-    tryAll();
-    return { ...plan, orders: waits };
-  }
-  for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const start = best;
-    for (const a of movable) {
-      if (deadline()) return { ...plan, orders: waits };
-      for (let wait = 0; wait <= instance.pending[a]!.remainingWait_rounds; wait++)
-        if (wait !== waits[a]) tryMoves([[a, wait]]);
-    }
-    if (movable.length <= MAX_PAIRED)
-      for (const a of movable) {
-        if (deadline()) return { ...plan, orders: waits };
-        for (const b of movable) {
-          if (b <= a) continue;
-          for (let wa = 0; wa <= instance.pending[a]!.remainingWait_rounds; wa++)
-            for (let wb = 0; wb <= instance.pending[b]!.remainingWait_rounds; wb++)
-              if (wa !== waits[a] && wb !== waits[b])
-                tryMoves([
-                  [a, wa],
-                  [b, wb],
-                ]);
-        }
-      }
-    if (start - best <= WORTH * Math.abs(start)) break;
-  }
-  return { ...plan, orders: waits };
+  const draft = new Draft(instance, plan, deadline);
+  draft.search();
+  return draft.plan;
+}
 
-  /** Leaves the best safe plan of all in `waits`. */
-  function tryAll(): void {
-    let kept = waits.slice();
+class Draft {
+  value: number;
+  readonly #instance: Instance;
+  readonly #plan: PlanAhead;
+  readonly #orders: (number | number[])[];
+  /** Of the plan, by round. */
+  readonly #net_W: number[];
+  /** What a whole order adds to the site. */
+  readonly #effect_W: readonly number[];
+  /** The value of the rounds that orders move in, and of the others. */
+  readonly #valued: () => number;
+  /** Whole orders whose contact has to close for them, and how many of these run now. */
+  readonly #closes: readonly boolean[];
+  #closings = 0;
+  readonly #mostNet_W: number;
+  readonly #leastNet_W: number;
+
+  /** Time is up. */
+  readonly #late: () => boolean;
+
+  constructor(instance: Instance, plan: PlanAhead, deadline: () => boolean) {
+    const { pending, load_W, limits } = instance;
+    this.#instance = instance;
+    this.#plan = plan;
+    this.#late = deadline;
+    this.#orders = plan.orders.map((planned) => (typeof planned === 'number' ? planned : [...planned]));
+    this.#net_W = planNet_W(instance, plan);
+    this.#effect_W = pending.map(({ side, power_W }) => siteEffect_W(instance, side, power_W));
+    this.#closes = pending.map(
+      ({ node, side }) => (instance.directions[node] ?? 'idle') !== (side === 'buy' ? 'charge' : 'discharge'),
+    );
+    const value = valuation(instance);
+    const longest = pending.reduce((most, { remainingWait_rounds }) => Math.max(most, remainingWait_rounds), 0);
+    const until = Math.min(load_W.length, longest + 2); // the slope after the last round that an order moves in
+    const rest = value(this.#net_W, load_W.length) - value(this.#net_W, until);
+    this.#valued = () => value(this.#net_W, until) + rest;
+    this.value = this.#valued();
+    const idle = bounds_W(instance, []);
+    this.#mostNet_W = Math.max(limits.capacity_W, idle.import_W) - load_W[0]! - limits.margin_W;
+    this.#leastNet_W = limits.margin_W - load_W[0]! - Math.max(limits.exportLimit_W, idle.export_W);
+  }
+
+  get plan(): PlanAhead {
+    return { ...this.#plan, orders: this.#orders };
+  }
+
+  search(): void {
+    const { pending } = this.#instance;
+    const free = pending.flatMap(({ remainingWait_rounds }, index) => (remainingWait_rounds > 0 ? [index] : []));
+    this.#searchWhole(free); // divisible orders too: parts can only gain on the best whole plan
+    const divisible = free.filter((index) => pending[index]!.divisible);
+    if (divisible.length === 0) return;
+    const whole = free.filter((index) => !pending[index]!.divisible);
+    for (const index of divisible) this.#split(index);
+    for (;;) {
+      const before = this.value;
+      for (const index of divisible) {
+        if (this.#late()) return;
+        this.#moveParts(index);
+      }
+      this.#searchWhole(whole);
+      if (this.#late() || before - this.value <= WORTH * before) return;
+    }
+  }
+
+  /** States a divisible order in parts. */
+  #split(index: number): void {
+    const wait = this.#orders[index]!;
+    if (typeof wait !== 'number') return;
+    const { power_W, remainingWait_rounds } = this.#instance.pending[index]!;
+    this.#orders[index] = Array.from({ length: remainingWait_rounds + 1 }, (_, k) => (k === wait ? power_W : 0));
+  }
+
+  /** Orders that are alike change places where that spares a contact. */
+  #spareContacts(whole: readonly number[]): void {
+    const later = whole.filter((index) => (this.#orders[index] as number) > 0 && !this.#closes[index]);
+    for (const now of whole) {
+      if (this.#orders[now] !== 0 || !this.#closes[now]) continue;
+      const at = later.findIndex(
+        (index) =>
+          this.#effect_W[index] === this.#effect_W[now] &&
+          (this.#orders[index] as number) <= this.#instance.pending[now]!.remainingWait_rounds,
+      );
+      if (at < 0) continue;
+      const other = later[at]!;
+      const wait = this.#orders[other] as number;
+      this.#put(now, wait);
+      this.#put(other, 0);
+      if (this.#safe()) later.splice(at, 1);
+      else {
+        this.#put(other, wait);
+        this.#put(now, 0);
+      }
+    }
+  }
+
+  #searchWhole(whole: readonly number[]): void {
+    const choices = whole.map((index) => this.#instance.pending[index]!.remainingWait_rounds + 1);
+    const plans = choices.reduce((product, waits) => product * waits, 1);
+    if (plans <= MAX_PLANS) {
+      this.#tryAll(whole);
+      return;
+    }
+    // A pass over groups of d orders with w waits each looks at (n / d) w^d plans: the largest d within the bound.
+    const waits = choices.reduce((sum, one) => sum + one, 0) / whole.length;
+    let size = 2;
+    while ((whole.length / (size + 1)) * waits ** (size + 1) <= PLANS_A_PASS) size++;
+    const shuffled = new Shuffled(whole);
+    for (let idle = 0; idle < IDLE_PASSES; ) {
+      const before = this.value;
+      const pass = shuffled.next();
+      for (let at = 0; at < pass.length; at += size) {
+        if (this.#late()) return;
+        this.#tryAll(pass.slice(at, at + size));
+      }
+      idle = before - this.value <= WORTH * before ? idle + 1 : 0;
+    }
+    this.#spareContacts(whole);
+  }
+
+  #put(index: number, wait: number): void {
+    const net = this.#net_W;
+    const before = this.#orders[index] as number;
+    if (before < net.length) net[before]! -= this.#effect_W[index]!;
+    if (wait < net.length) net[wait]! += this.#effect_W[index]!;
+    if (this.#closes[index]) this.#closings += +(wait === 0) - +(before === 0);
+    this.#orders[index] = wait;
+  }
+
+  #safe(): boolean {
+    const now_W = this.#net_W[0]!;
+    if (now_W > this.#mostNet_W || now_W < this.#leastNet_W) return false; // necessary, and cheap
+    return breach(this.#instance, bindingRound(this.#instance, this.plan)) === null;
+  }
+
+  /** All plans of these orders, the others as they are; leaves the best. */
+  #tryAll(group: readonly number[]): void {
+    const orders = this.#orders;
+    let kept = group.map((index) => orders[index] as number);
+    let closings = this.#closings;
     const visit = (at: number): void => {
-      if (deadline()) return;
-      if (at === movable.length) {
-        const now = value(net);
-        if (now < best && safe()) {
-          best = now;
-          kept = waits.slice();
-        }
+      if (at === group.length) {
+        const now = this.#valued();
+        const better = now < this.value || (now === this.value && this.#closings < closings);
+        if (!better || !this.#safe()) return;
+        this.value = now;
+        closings = this.#closings;
+        kept = group.map((index) => orders[index] as number);
         return;
       }
-      const index = movable[at]!;
-      for (let wait = 0; wait <= instance.pending[index]!.remainingWait_rounds; wait++) {
-        put(index, wait);
+      if (group.length - at >= UNASKED && this.#late()) return;
+      const index = group[at]!;
+      for (let wait = 0; wait <= this.#instance.pending[index]!.remainingWait_rounds; wait++) {
+        this.#put(index, wait);
         visit(at + 1);
       }
     };
     visit(0);
-    waits.splice(0, waits.length, ...kept);
+    group.forEach((index, i) => {
+      this.#put(index, kept[i]!);
+    });
+  }
+
+  /** For a divisible order, from each round to each other one, the part whose move helps most. */
+  #moveParts(index: number): void {
+    const parts = this.#orders[index] as number[];
+    const { power_W, minimum_W } = this.#instance.pending[index]!;
+    const least_W = Math.max(1, Math.min(minimum_W, power_W));
+    for (let from = 0; from < parts.length; from++)
+      for (let to = 0; to < parts.length; to++) {
+        const all_W = parts[from]!;
+        if (from === to || all_W === 0) continue;
+        // What stays and what comes to stand there is nothing, or what the connector can deliver.
+        const low_W = Math.max(1, least_W - parts[to]!);
+        const high_W = all_W - least_W;
+        if (low_W <= high_W) this.#tryPart(index, from, to, this.#bestPart_W(index, from, to, low_W, high_W));
+        if (parts[from] === all_W && all_W >= low_W) this.#tryPart(index, from, to, all_W);
+      }
+  }
+
+  /** Between `low_W` and `high_W`, the part with the least value: the value is convex, and so is what safety allows. */
+  #bestPart_W(index: number, from: number, to: number, low_W: number, high_W: number): number {
+    const at = (part_W: number, ask: () => number | boolean): number => {
+      this.#putPart(index, from, to, part_W);
+      const answer = ask();
+      this.#putPart(index, to, from, part_W);
+      return Number(answer);
+    };
+    let [low, high] = [low_W, high_W];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (at(middle, this.#valued) <= at(middle + 1, this.#valued)) high = middle;
+      else low = middle + 1;
+    }
+    if ((from > 0 && to > 0) || at(low, () => this.#safe())) return low;
+    [low, high] = [low_W, low];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (at(middle, () => this.#safe())) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #tryPart(index: number, from: number, to: number, part_W: number): void {
+    this.#putPart(index, from, to, part_W);
+    const now = this.#valued();
+    if (now < this.value && ((from > 0 && to > 0) || this.#safe())) this.value = now;
+    else this.#putPart(index, to, from, part_W);
+  }
+
+  #putPart(index: number, from: number, to: number, part_W: number): void {
+    const { side } = this.#instance.pending[index]!;
+    const parts = this.#orders[index] as number[];
+    for (const [k, power_W] of [
+      [from, parts[from]! - part_W],
+      [to, parts[to]! + part_W],
+    ] as const) {
+      if (k < this.#net_W.length)
+        this.#net_W[k]! += siteEffect_W(this.#instance, side, power_W) - siteEffect_W(this.#instance, side, parts[k]!);
+      parts[k] = power_W;
+    }
   }
 }
 
-/** The benefit's PFint with reserve over W, in floats, as a function of the plan's net power; a constant is left out. */
-function valuation(instance: Instance): (net_W: readonly number[]) => number {
-  const { load_W, theta_W, slotsPerDay } = instance;
-  const rounds = load_W.length;
-  const window = theta_W.slice(-Math.max(1, slotsPerDay + 1 - rounds));
-  const slopes = Math.max(1, window.length + rounds - 1);
-  let past = 0;
-  for (let k = 1; k < window.length; k++) past += (window[k]! - window[k - 1]!) ** 2;
-  const prices = reservePrices(instance).map(({ doubleMiddle_W, numerator, denominator }) => ({
-    middle: doubleMiddle_W / 2,
-    price: Number(numerator) / Number(denominator),
-  }));
-  const clear = clearances(instance);
-  const careful_W = carefulPower_W(instance).map((power) => power ?? Number.POSITIVE_INFINITY);
-  return (net_W) => {
-    let sum = past;
-    let before = window.at(-1) ?? load_W[0]! + net_W[0]!;
-    let added = 0;
-    for (let k = 0; k < rounds; k++) {
-      const theta = load_W[k]! + net_W[k]!;
-      sum += (theta - before) ** 2;
-      before = theta;
-      added += net_W[k]!;
-      const { middle, price } = prices[k]!;
-      sum += price * (added - middle) ** 2;
-      const walls = clear[k];
-      if (walls) {
-        const lack = Math.max(0, walls.least_W - added) ** 2 + Math.max(0, added - walls.most_W) ** 2;
-        sum += (WALL_PRICE_ppt / 1000) * lack;
-      }
-      sum += (CARE_PRICE_ppt / 1000) * Math.max(0, theta - careful_W[k]!) ** 2;
+/** Lists in ever new orders, the same ones every time. */
+class Shuffled {
+  readonly #list: number[];
+  #state = 1;
+
+  constructor(list: readonly number[]) {
+    this.#list = [...list];
+  }
+
+  next(): readonly number[] {
+    const list = this.#list;
+    for (let i = list.length - 1; i > 0; i--) {
+      this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
+      const j = Math.floor((this.#state / 4_294_967_296) * (i + 1));
+      [list[i], list[j]] = [list[j]!, list[i]!];
     }
-    const mean = before - (window[0] ?? load_W[0]! + net_W[0]!);
-    return sum - (mean * mean) / slopes;
-  };
+    return list;
+  }
 }

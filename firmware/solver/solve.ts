@@ -2,8 +2,10 @@
  * The default solver. It finds plans; whether a plan is valid and what it is worth is decided by the benefit.
  * Four rules with one interface: `once`, `eq11` (the paper), `spread` and `plan` (ours).
  */
-import type { Instance, PlanAhead } from '../protocol/benefit/instance.ts';
-import { assign } from './assign.ts';
+import { bindingRound } from '../protocol/benefit/feasible.ts';
+import type { Instance, PendingOrder, PlanAhead } from '../protocol/benefit/instance.ts';
+import { breach } from '../protocol/benefit/safety.ts';
+import { assign, itemsOf } from './assign.ts';
 import { chooseExact, chooseGreedy } from './choose.ts';
 import { improve } from './improve.ts';
 import { smoothestPath } from './path.ts';
@@ -30,7 +32,7 @@ export function solve(instance: Instance, rule: Rule = 'plan', options: SolveOpt
   }
 }
 
-/** The smoothest path that keeps a reserve, followed as closely as all-or-nothing orders can. */
+/** The smoothest path that keeps a reserve, followed as closely as whole orders can, and improved by the benefit itself. */
 function plan(instance: Instance, deadline: () => boolean): PlanAhead {
   const later = instance.load_W.length > 1;
   const first = assign(instance, smoothestPath(instance), chooseGreedy, (items, need_W) =>
@@ -56,19 +58,50 @@ function eq11(instance: Instance): PlanAhead {
   return assign(instance, path, chooseGreedy);
 }
 
-/** Each order evenly over its wait. An all-or-nothing order runs once its side's evenly spread power has added up to it. */
+/**
+ * Each order evenly over its wait: a divisible one in parts, as many as its connector can deliver. A whole one runs
+ * once its side's evenly spread power has added up to it.
+ */
 function spread(instance: Instance): PlanAhead {
-  const path = instance.load_W.map(() => 0);
-  return assign(instance, path, (items) => {
-    const due = { buy: 0, sell: 0 };
-    return [...items]
-      .sort((a, b) => a.due - b.due)
-      .filter(({ effect_W, due: wait }) => {
-        const side = effect_W > 0 ? 'buy' : 'sell';
-        due[side] += Math.abs(effect_W) / (wait + 1);
-        if (due[side] < Math.abs(effect_W) / 2) return false;
-        due[side] -= Math.abs(effect_W);
-        return true;
-      });
-  });
+  const { pending } = instance;
+  const whole = assign(
+    instance,
+    instance.load_W.map(() => 0),
+    (items) => {
+      const due = { buy: 0, sell: 0 };
+      return items
+        .filter(({ index }) => !pending[index]!.divisible)
+        .sort((a, b) => a.due - b.due)
+        .filter(({ effect_W, due: wait }) => {
+          const side = effect_W > 0 ? 'buy' : 'sell';
+          due[side] += Math.abs(effect_W) / (wait + 1);
+          if (due[side] < Math.abs(effect_W) / 2) return false;
+          due[side] -= Math.abs(effect_W);
+          return true;
+        });
+    },
+  );
+  const divisible = itemsOf(instance)
+    .filter(({ index, due }) => pending[index]!.divisible && due > 0)
+    .sort((a, b) => a.due - b.due || a.index - b.index);
+  const inParts = (count: number): PlanAhead => {
+    const orders = [...whole.orders];
+    for (const { index } of divisible.slice(0, count)) orders[index] = evenParts_W(pending[index]!);
+    return { ...whole, orders };
+  };
+  let [low, high] = [0, divisible.length]; // as many as are safe; the others wait
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (breach(instance, bindingRound(instance, inParts(middle))) === null) low = middle;
+    else high = middle - 1;
+  }
+  return inParts(low);
+}
+
+/** What the order gets after 0, 1, .. rounds: equal parts down to a watt, none less than the least one. */
+function evenParts_W({ power_W, minimum_W, remainingWait_rounds }: PendingOrder): number[] {
+  const count = Math.max(1, Math.min(remainingWait_rounds + 1, Math.floor(power_W / Math.max(1, minimum_W))));
+  return Array.from({ length: remainingWait_rounds + 1 }, (_, k) =>
+    k < count ? Math.floor(power_W / count) + +(k < power_W % count) : 0,
+  );
 }

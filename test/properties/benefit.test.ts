@@ -3,12 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
-import type { Instance, Side } from '../../firmware/protocol/benefit/instance.ts';
+import type { Instance, PlanAhead, Side } from '../../firmware/protocol/benefit/instance.ts';
 import { lambda } from '../../firmware/protocol/benefit/lambda.ts';
 import { pfInt, slopes_W } from '../../firmware/protocol/benefit/power-fluctuation.ts';
 import { compareRank } from '../../firmware/protocol/benefit/rank.ts';
 import { solve } from '../../firmware/solver/solve.ts';
-import { randomInstance } from '../unit/random-instance.ts';
+import { withPatched } from '../mutate.ts';
+import { randomInstance, seeded } from '../unit/random-instance.ts';
 
 /** The variance by pairs: W sum(l^2) - (sum l)^2 = sum over i < j of (l_i - l_j)^2. */
 function pfByPairs(slopes: readonly number[]): bigint {
@@ -68,6 +69,44 @@ function reserveByDefinition(instance: Instance, net_W: readonly number[]): numb
   }, 0);
 }
 
+/** Theta as it is stated: round by round, for every order and every forecast flow what of it falls there. */
+function thetaByDefinition(instance: Instance, plan: PlanAhead): number[] {
+  const site_W = (side: Side, power_W: number): number =>
+    side === 'buy' ? power_W : -Number((BigInt(power_W) * BigInt(instance.dischargingEfficiency_ppm)) / 1_000_000n);
+  return instance.load_W.map((load_W, k) => {
+    let theta = load_W;
+    for (const [i, { side, power_W }] of instance.pending.entries()) {
+      const planned = plan.orders[i]!;
+      theta += site_W(side, typeof planned !== 'number' ? (planned[k] ?? 0) : planned === k ? power_W : 0);
+    }
+    for (let arrives = 1; arrives <= k; arrives++) {
+      const part = (forecast_W: number, shares: readonly number[]): number =>
+        Number((BigInt(forecast_W) * BigInt(shares[k - arrives] ?? 0)) / 1_000_000n);
+      const { buy_ppm, sell_ppm } = plan.shares[arrives - 1]!;
+      theta += site_W('buy', part(instance.buyForecast_W[arrives]!, buy_ppm));
+      theta += site_W('sell', part(instance.sellForecast_W[arrives]!, sell_ppm));
+    }
+    return theta;
+  });
+}
+
+/** Any plan of the declared form: waits, parts and shares at random. */
+function randomPlan(instance: Instance, random: () => number): PlanAhead {
+  const cut = (total: number, pieces: number): number[] => {
+    const cuts = Array.from({ length: pieces - 1 }, () => Math.floor(random() * (total + 1))).sort((a, b) => a - b);
+    return [...cuts, total].map((end, i) => end - (i > 0 ? cuts[i - 1]! : 0));
+  };
+  return {
+    orders: instance.pending.map(({ divisible, power_W, remainingWait_rounds: wait }) =>
+      divisible ? cut(power_W, wait + 1) : Math.floor(random() * (wait + 1)),
+    ),
+    shares: instance.load_W.slice(1).map(() => ({
+      buy_ppm: cut(1_000_000, instance.maxWait_rounds + 1),
+      sell_ppm: cut(1_000_000, instance.maxWait_rounds + 1),
+    })),
+  };
+}
+
 const powers = fc.array(fc.integer({ min: -20_000_000, max: 20_000_000 }), { minLength: 2, maxLength: 289 });
 
 describe('PFint', () => {
@@ -125,6 +164,31 @@ describe('rank', () => {
         if (compareRank(a, b) <= 0 && compareRank(b, c) <= 0) expect(compareRank(a, c)).toBeLessThanOrEqual(0);
       }),
     );
+  });
+});
+
+describe('Theta', () => {
+  type Theta = (instance: Instance, plan: PlanAhead) => readonly number[];
+  const differing = (theta: Theta): number =>
+    Array.from({ length: 80 }, (_, seed) => {
+      const instance = randomInstance(seed, { orders: seed % 13, rounds: 1 + (seed % 9), window: 24, divisible: 0.5 });
+      const plan = randomPlan(instance, seeded(seed));
+      const [is, stated] = [theta(instance, plan), thetaByDefinition(instance, plan)];
+      return +is.some((power, k) => power !== stated[k]);
+    }).reduce((sum, one) => sum + one, 0);
+
+  it('of any plan is what its orders and flows add up to', () => {
+    expect(differing((instance, plan) => evaluate(instance, plan).theta_W)).toBe(0);
+  });
+  it.each([
+    ['parts that all run at once', 'if (wait < net.length) net[wait]!', 'net[0]!'],
+    ['shares that do not wait', 'net[k + wait]! += mulDiv(', 'net[k]! += mulDiv('],
+    ['sells without the converter', "net[k + wait]! += siteEffect_W(instance, 'sell', ", 'net[k + wait]! -= ('],
+  ])('%s are noticed', async (mutant, find, replace) => {
+    const file = 'firmware/protocol/benefit/theta.ts';
+    const source = { folders: ['firmware'], entry: file, patches: [{ file, find, replace }] };
+    const wrong = (m: { planTheta_W: Theta }): number => differing(m.planTheta_W);
+    expect(await withPatched(mutant, source, wrong)).toBeGreaterThan(0);
   });
 });
 

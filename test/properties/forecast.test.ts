@@ -1,6 +1,7 @@
 /** The forecast's short ways against plain ones: windows that slide, sums in numbers, lists for maps. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import * as forecast from '../../firmware/protocol/benefit/forecast.ts';
 import {
   FORECAST_DAYS,
   forecastSeries,
@@ -12,6 +13,7 @@ import {
   Timeline,
 } from '../../firmware/protocol/benefit/forecast.ts';
 import { floorDiv } from '../../firmware/protocol/benefit/instance.ts';
+import { withPatched } from '../mutate.ts';
 
 const mod = (a: number, b: number): number => ((a % b) + b) % b;
 
@@ -108,6 +110,103 @@ it.each([5, 25, 125, 625])('a persistence of 1/%i is exact in sums far beyond 2^
   const hours = { known: 300, round: 301, rounds: 1, slotsPerDay: 48, roundTime_s: 1800, reach_s: 0 };
   const usual = Array.from({ length: 48 }, () => 0);
   expect(persistence_ppm(pairs, usual, { ...hours, unknown: 'zero' })).toBe(1_000_000 / part);
+});
+
+/** floor(a b / 1,000,000). */
+const ppmOf = (a: number, b: number): number => {
+  const product = BigInt(a) * BigInt(b);
+  return Number(product / 1_000_000n - (product < 0n && product % 1_000_000n !== 0n ? 1n : 0n));
+};
+
+/** The deviation as it fades: from the latest known round on, times rho each round, each rounded down. */
+function plainForecast(series: Series, f: SeriesForecast, level_ppm: number): number[] {
+  const mean = plainProfile(series, f).map((value) => (value === undefined ? value : ppmOf(value, level_ppm)));
+  const rho = plainPersistence(series, mean, f);
+  const [last, usual] = [series.get(f.known), mean[mod(f.known, f.slotsPerDay)]];
+  return Array.from({ length: f.rounds }, (_, k) => {
+    const at = mean[mod(f.round + k, f.slotsPerDay)];
+    if (at === undefined) return f.unknown === 'persists' ? (last ?? 0) : 0;
+    let left = last === undefined || usual === undefined ? 0 : last - usual;
+    for (let round = f.known; round < f.round + k; round++) left = ppmOf(left, rho);
+    return Math.max(0, at + left);
+  });
+}
+
+/** By slot, the smoothed mean of what each round was off its forecast of the round before, squared in (100 W)^2. */
+function plainSurprise(series: Series, f: SeriesForecast): number[] {
+  const mean = plainProfile(series, f);
+  const rho = plainPersistence(series, mean, f);
+  const first = f.known - FORECAST_DAYS * f.slotsPerDay;
+  const deviation = (round: number): number | undefined => {
+    const [value, usual] = [series.get(round), mean[mod(round, f.slotsPerDay)]];
+    return round < first || round >= f.known || value === undefined || usual === undefined ? undefined : value - usual;
+  };
+  const squares: Series = {
+    get(round) {
+      const off = deviation(round);
+      return off === undefined ? undefined : floorDiv(off - ppmOf(deviation(round - 1) ?? 0, rho), 100) ** 2;
+    },
+  };
+  return plainProfile(squares, f).map((value) => value ?? 0);
+}
+
+/** What came since midnight over what comes by then on usual days, both with four hours of a usual day added. */
+function plainLevel(series: Series, mean: readonly (number | undefined)[], f: SeriesForecast): number {
+  const day = mean.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+  const rounds = Array.from(
+    { length: f.slotsPerDay },
+    (_, slot) => f.known - mod(f.known, f.slotsPerDay) + slot,
+  ).filter(
+    (round) => round <= f.known && series.get(round) !== undefined && mean[mod(round, f.slotsPerDay)] !== undefined,
+  );
+  const sixth = floorDiv(day, 6);
+  const came = rounds.reduce((sum, round) => sum + series.get(round)!, sixth);
+  const usual = rounds.reduce((sum, round) => sum + mean[mod(round, f.slotsPerDay)]!, sixth);
+  if (usual <= 0) return 1_000_000;
+  const [a, b] = [BigInt(came) * 1_000_000n, BigInt(usual)];
+  return Number(a / b - (a < 0n && a % b !== 0n ? 1n : 0n));
+}
+
+type Forecast = typeof forecast;
+
+/** Whether each function differs from its plain twin on the case. */
+const differs = (
+  {
+    forecastSeries: series,
+    surprise: surprises,
+    dayLevel_ppm: level,
+  }: Pick<Forecast, 'forecastSeries' | 'surprise' | 'dayLevel_ppm'>,
+  { map, f }: { map: ReadonlyMap<number, number>; f: SeriesForecast },
+) => {
+  const far = { ...f, round: f.known + 3, rounds: 5 };
+  const mean = plainProfile(map, f);
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  return {
+    forecastSeries: !same(series(map, far, 1_200_000), plainForecast(map, far, 1_200_000)),
+    surprise: !same(surprises(map, f), plainSurprise(map, f)),
+    dayLevel_ppm: level(map, mean, f) !== plainLevel(map, mean, f),
+  };
+};
+
+it('forecast, surprise and level of the day are what they are stated to be', () => {
+  fc.assert(
+    fc.property(cases, (one) => {
+      expect(differs(forecast, one)).toEqual({ forecastSeries: false, surprise: false, dayLevel_ppm: false });
+    }),
+  );
+});
+
+it.each([
+  ['forecastSeries', 'k < f.round; k++', 'k < f.known; k++'],
+  ['surprise', 'deviation - mulDiv(before, rho, PPM)', 'deviation'],
+  ['dayLevel_ppm', 'let usual = prior', 'let usual = 0'],
+] as const)('another %s is noticed', async (name, find, replace) => {
+  const file = 'firmware/protocol/benefit/forecast.ts';
+  const source = { folders: ['firmware'], entry: file, patches: [{ file, find, replace }] };
+  const noticed = await withPatched(`another ${name}`, source, (mutant: Forecast) =>
+    fc.sample(cases, { numRuns: 300, seed: 7 }).some((one) => differs(mutant, one)[name]),
+  );
+  expect(noticed).toBe(true);
 });
 
 it('a list of rounds is the same series as a map of them', () => {
