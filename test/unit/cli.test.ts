@@ -194,8 +194,14 @@ describe('simulate', () => {
 
   test('two files: a row each and their mean, and a list as --help says', () => {
     const { status, stdout } = p2pebt(
-      'simulate', FEW, day('paper-1'), '--rule', 'eq11', '--json', join(folder, 'two.json'),
-    ); // biome-ignore format: a command line
+      'simulate',
+      FEW,
+      day('paper-1'),
+      '--rule',
+      'eq11',
+      '--json',
+      join(folder, 'two.json'),
+    );
     expect(status).toBe(0);
     const [first, second] = rows(stdout);
     expect([first!.scenario, second!.scenario]).toEqual(['few-vehicles-1', 'paper-1']);
