@@ -36,7 +36,11 @@ export function simulateCommand(files: readonly string[], { rule, json }: Simula
   for (const line of table(done.map(({ day }) => day))) console.log(line);
   if (json === undefined) return;
   const outputs = done.map(output);
-  writeFileSync(json, `${JSON.stringify(outputs.length === 1 ? outputs[0] : outputs)}\n`);
+  try {
+    writeFileSync(json, `${JSON.stringify(outputs.length === 1 ? outputs[0] : outputs)}\n`);
+  } catch (error) {
+    throw new UsageError(`${json}: could not be written: ${(error as Error).message}`);
+  }
 }
 
 /** The faults of all files are told at once. */

@@ -235,6 +235,12 @@ describe('simulate', () => {
     const nowhere = p2pebt('simulate', FEW, '--json', join(folder, 'no', 'such', 'folder.json'));
     expect([nowhere.status, nowhere.stdout]).toEqual([2, '']);
     expect(nowhere.stderr).toMatch(/^\/no\/such\/folder.json: cannot be written: ENOENT.*; nothing was run\n$/);
+    const full = p2pebt('simulate', FEW, '--json', '/dev/full'); // opens, but takes nothing
+    expect([full.status, full.stderr]).toEqual([
+      2,
+      '/dev/full: could not be written: ENOSPC: no space left on device, write\n',
+    ]);
+    expect(rows(full.stdout)[0]).toMatchObject({ scenario: 'few-vehicles-1' });
     const copy = write('copy.json', readFileSync(FEW, 'utf8'));
     const own = p2pebt('simulate', copy, '--json', copy);
     expect([own.status, own.stdout]).toEqual([2, '']);
