@@ -21,6 +21,8 @@ export interface BlockRow {
   readonly lambda: number | null;
   readonly votes: number;
   readonly orders: number;
+  /** Of a SCHEDULE: what had to run and was held back for safety, by node; in the order's own power. */
+  readonly heldBack: readonly { readonly node: number; readonly power_W: number }[];
 }
 
 export interface PowerPoint {
@@ -115,6 +117,7 @@ export function record(chronicle: Chronicle, final: FinalStep, account: Sums = a
     lambda: header === null ? null : header.lambda,
     votes,
     orders: served.length,
+    heldBack: header === null ? [] : heldBack(before, state),
   });
   add(chronicle, account);
   for (const { order } of served) {
@@ -130,6 +133,14 @@ export function record(chronicle: Chronicle, final: FinalStep, account: Sums = a
     if (chronicle.orders.size <= ROWS_KEPT) break;
     if (executed !== null || expired) chronicle.orders.delete(id);
   }
+}
+
+/** Orders at the end of their wait that a schedule left over, wholly or in part: only safety allows that. */
+function heldBack({ instance }: ChainState, { pending }: ChainState): BlockRow['heldBack'] {
+  const due = new Set(instance?.pending.filter((order) => order.remainingWait_rounds === 0).map(({ id }) => id));
+  return pending
+    .filter(({ order }) => due.has(order.id))
+    .map(({ order, remaining_W }) => ({ node: order.sender, power_W: remaining_W }));
 }
 
 /** The chain goes on from a checkpoint: blocks in between were not seen, and with them what became of an order. */

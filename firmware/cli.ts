@@ -1,6 +1,6 @@
 /**
- * The commands a person types: `p2pebt COMMAND`. Whatever a person got wrong is one message (what, where, what to
- * do) and exit code 2, with nothing started. The parts behind `run`, `ledger` and `simulate` load only when used.
+ * The commands a person types: `p2pebt COMMAND`. Whatever a person got wrong, a file's content included, is one message
+ * (what, where, what to do) and exit code 2, with nothing started; 1 is for `ledger verify` on a ledger that does not hold. The parts behind `run`, `ledger` and `simulate` load only when used.
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -13,6 +13,7 @@ import { UsageError } from './commands/errors.ts';
 import { type InitOptions, init } from './commands/init.ts';
 import type { Change, MemberData, MemberOptions } from './commands/member.ts';
 import { type Config, readConfig } from './config.ts';
+import { LEGEND } from './simulate/legend.ts';
 import { ScenarioError } from './simulate/scenario.ts';
 
 const WRONG_USE = 2;
@@ -126,10 +127,14 @@ function program(): Command {
     .addOption(
       new Option('--rule <RULE>', 'how schedules are made').choices(['plan', 'eq11', 'spread', 'once']).default('plan'),
     )
-    .option('--json <OUT>', 'write the figures to this file as JSON')
+    .option(
+      '--json <OUT>',
+      'write decisions and figures to this file: {"executed":[{"id","round"},...],...}, several files a list of these, in their order',
+    )
+    .addHelpText('after', `\n${LEGEND.join('\n')}`)
     .action(async (files: string[], options: { rule: 'plan' | 'eq11' | 'spread' | 'once'; json?: string }) => {
       const { simulateCommand } = await import('./simulate/command.ts');
-      await simulateCommand(files, options);
+      simulateCommand(files, options);
     });
   return p2pebt;
 }

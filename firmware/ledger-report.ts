@@ -257,7 +257,11 @@ export function report(registry: Registry, chronicle: Chronicle, decidedUpTo: nu
     unsettled_rounds: unsettledRounds(chronicle),
     unbalanced: unbalanced(chronicle, registry),
     power,
-    blocks: chronicle.blocks.map((row) => ({ ...row, author: nodes[row.author].name })),
+    blocks: chronicle.blocks.map((row) => ({
+      ...row,
+      author: nodes[row.author].name,
+      heldBack: row.heldBack.map(({ node, power_W }) => ({ node: nodes[node].name, power_W })),
+    })),
     settlement: chronicle.settlement.map(({ ordered_J, allocated_J, metered_J, ...row }) => ({
       ...row,
       node: nodes[row.node].name,
@@ -294,7 +298,10 @@ export function showLedger(file: string, { json }: { json: boolean }): string[] 
   return [
     `Ledger of ${name} in ${shown.microgrid}: ${shown.committed} rounds committed, ${shown.terminated} terminated`,
     row(['height', 'kind', 'round', 'author', 'votes', 'orders', 'lambda']),
-    ...shown.blocks.map((b) => row([b.height, b.kind, b.round, b.author, b.votes, b.orders, b.lambda ?? ''])),
+    ...shown.blocks.flatMap((b) => [
+      row([b.height, b.kind, b.round, b.author, b.votes, b.orders, b.lambda ?? '']),
+      ...b.heldBack.map(({ node, power_W }) => `          held back for safety: ${power_W / 1000} kW of ${node}`),
+    ]),
     '',
     row(['round', 'node', 'order', '', 'ordered', 'alloc.', 'metered Wh']),
     ...shown.settlement.map((s) =>

@@ -2,62 +2,71 @@
  * `p2pebt simulate FILE... [--rule plan|eq11|spread|once] [--json OUT]`: runs scenarios causally and prints what
  * the rule does to the power of the neighbourhood.
  */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { UsageError } from '../commands/errors.ts';
 import type { Rule } from '../solver/solve.ts';
+import { LEGEND } from './legend.ts';
 import type { DayFigures } from './measure.ts';
 import { figures, reduction_percent } from './measure.ts';
+import { progressOf } from './progress.ts';
 import type { DayResult } from './run-day.ts';
 import { runDay } from './run-day.ts';
-import { readScenario, ScenarioError } from './scenario.ts';
+import { readScenario, type Scenario, ScenarioError } from './scenario.ts';
 
 export interface SimulateOptions {
   readonly rule: Rule;
-  /** Where the result goes as JSON; with several files a list in their order. */
+  /** Where the result goes as JSON: an object, with several files a list in their order. */
   readonly json?: string | undefined;
-  readonly print?: (line: string) => void;
-  /** Progress of a long run; a terminal's stderr unless given. */
-  readonly progress?: (text: string) => void;
 }
 
-/** A run is worth a progress line when it takes longer than this. */
-const QUIET_ms = 1000;
+/**
+ * Runs the files and prints the table.
+ * @throws ScenarioError when a file cannot be used, UsageError when the result cannot be written: both before anything runs.
+ */
+export function simulateCommand(files: readonly string[], { rule, json }: SimulateOptions): void {
+  const scenarios = readAll(files);
+  if (json !== undefined) checkWritable(json, files);
+  const done = scenarios.map((scenario) => {
+    const progress = progressOf(scenario.name, scenario.rounds, process.stderr, () => performance.now());
+    const result = runDay(scenario, { rule, onRound: progress.round });
+    progress.end();
+    return { result, day: figures(scenario, result, rule) };
+  });
+  for (const line of table(done.map(({ day }) => day))) console.log(line);
+  if (json === undefined) return;
+  const outputs = done.map(output);
+  try {
+    writeFileSync(json, `${JSON.stringify(outputs.length === 1 ? outputs[0] : outputs)}\n`);
+  } catch (error) {
+    throw new UsageError(`${json}: could not be written: ${(error as Error).message}`);
+  }
+}
 
-/** Runs the files and prints the table. Returns the exit code: 0, or 1 when a file cannot be used (all are checked first). */
-export async function simulateCommand(files: readonly string[], options: SimulateOptions): Promise<number> {
-  const print = options.print ?? ((line: string) => console.log(line));
-  const complain = (text: string): void => {
-    console.error(text);
-    process.exitCode = 1;
-  };
-  const read = files.map((file) => {
+/** The faults of all files are told at once. */
+function readAll(files: readonly string[]): Scenario[] {
+  const faults: string[] = [];
+  const scenarios = files.flatMap((file) => {
     try {
-      return readScenario(file);
+      return [readScenario(file)];
     } catch (error) {
       if (!(error instanceof ScenarioError)) throw error;
-      complain(error.message);
-      return null;
+      faults.push(error.message);
+      return [];
     }
   });
-  const scenarios = read.filter((scenario) => scenario !== null);
-  if (scenarios.length < files.length) return 1;
-  const done: { result: DayResult; day: DayFigures }[] = [];
-  for (const scenario of scenarios) {
-    const progress = progressLine(scenario.name, scenario.rounds, options.progress);
-    const result = runDay(scenario, { rule: options.rule, onRound: progress.round });
-    progress.end();
-    done.push({ result, day: figures(scenario, result, options.rule) });
+  if (faults.length > 0) throw new ScenarioError(faults.join('\n'));
+  return scenarios;
+}
+
+function checkWritable(json: string, files: readonly string[]): void {
+  if (files.some((file) => resolve(file) === resolve(json)))
+    throw new UsageError(`${json}: is a scenario that is to be read; name another file for --json`);
+  try {
+    closeSync(openSync(json, 'a')); // what is in it stays until there is something to put in its place
+  } catch (error) {
+    throw new UsageError(`${json}: cannot be written: ${(error as Error).message}; nothing was run`);
   }
-  for (const line of table(done.map(({ day }) => day))) print(line);
-  if (options.json !== undefined) {
-    const outputs = done.map(output);
-    try {
-      writeFileSync(options.json, `${JSON.stringify(outputs.length === 1 ? outputs[0] : outputs)}\n`);
-    } catch (error) {
-      complain(`${options.json}: cannot be written: ${(error as Error).message}`);
-      return 1;
-    }
-  }
-  return 0;
 }
 
 function output({ result, day }: { result: DayResult; day: DayFigures }): unknown {
@@ -69,23 +78,7 @@ function output({ result, day }: { result: DayResult; day: DayFigures }): unknow
     lambda: result.lambda.map(String),
     pf: day.pf,
     base_pf: day.basePf,
-    unavoidable_rounds: result.unavoidable,
-  };
-}
-
-function progressLine(name: string, rounds: number, progress: SimulateOptions['progress']) {
-  const show = progress ?? (process.stderr.isTTY ? (text: string) => process.stderr.write(text) : () => {});
-  const start = performance.now();
-  let shown = false;
-  return {
-    round(round: number): void {
-      if (performance.now() - start < QUIET_ms || (round + 1) % Math.ceil(rounds / 20) !== 0) return;
-      show(`\r${name}: round ${round + 1} of ${rounds} `);
-      shown = true;
-    },
-    end(): void {
-      if (shown) show(`\r${' '.repeat(name.length + 30)}\r`);
-    },
+    over_capacity: result.over,
   };
 }
 
@@ -106,7 +99,7 @@ export function table(days: readonly DayFigures[]): string[] {
       less.pf.toFixed(1),
       day.peak_kW.toFixed(0),
       day.basePeak_kW.toFixed(0),
-      day.unavoidable > 0 ? `${day.overCapacity} (${day.unavoidable} forced)` : String(day.overCapacity),
+      overInWords(day.over),
       String(day.operations),
       day.meanWait_rounds.toFixed(2),
       String(day.maxWait_rounds),
@@ -129,7 +122,14 @@ export function table(days: readonly DayFigures[]): string[] {
       .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
       .join('  ')
       .trimEnd();
-  return [line(head), ...rows.map(line), 'base, result: cube root of PF, kW/h; base executes every order at once.'];
+  return [line(head), ...rows.map(line), ...LEGEND];
+}
+
+/** The total, and the causes that it is the sum of. */
+function overInWords(over: DayFigures['over']): string {
+  const causes = Object.entries(over).filter(([, rounds]) => rounds > 0);
+  const total = causes.reduce((sum, [, rounds]) => sum + rounds, 0);
+  return total === 0 ? '0' : `${total} (${causes.map(([cause, rounds]) => `${rounds} ${cause}`).join(', ')})`;
 }
 
 function reductions({ basePf, pf }: DayFigures): { cubeRoot: number; deviation: number; pf: number } {

@@ -4,7 +4,7 @@
  */
 import { siteEffect_W } from '../protocol/benefit/instance.ts';
 import { slopes_W } from '../protocol/benefit/power-fluctuation.ts';
-import type { DayResult } from './run-day.ts';
+import type { DayResult, Executed, OverCause } from './run-day.ts';
 import type { Scenario } from './scenario.ts';
 
 export interface DayFigures {
@@ -16,11 +16,9 @@ export interface DayFigures {
   readonly pf: number;
   readonly basePeak_kW: number;
   readonly peak_kW: number;
-  /** Rounds over capacity, of which those that no decision in that round could have avoided. */
-  readonly overCapacity: number;
-  readonly unavoidable: number;
-  readonly baseOverCapacity: number;
-  /** Contacts closed: without vehicles in the file, every order is a contact of its own. */
+  /** Rounds over capacity by cause; their sum is all of them. */
+  readonly over: Readonly<Record<OverCause, number>>;
+  /** Contacts closed. */
   readonly operations: number;
   readonly meanWait_rounds: number;
   readonly maxWait_rounds: number;
@@ -44,7 +42,7 @@ export function baseTheta_W(scenario: Scenario): number[] {
 
 export function figures(scenario: Scenario, result: DayResult, rule: string): DayFigures {
   const base = baseTheta_W(scenario);
-  const over = (theta_W: readonly number[]): number => theta_W.filter((power) => power > scenario.capacity_w).length;
+  const over = (cause: OverCause): number => result.over.filter((round) => round.cause === cause).length;
   const peak = (theta_W: readonly number[]): number => theta_W.reduce((a, b) => Math.max(a, b)) / 1000;
   const { waits } = result;
   return {
@@ -56,13 +54,30 @@ export function figures(scenario: Scenario, result: DayResult, rule: string): Da
     pf: powerFluctuation(result.theta_W, scenario.round_time_s),
     basePeak_kW: peak(base),
     peak_kW: peak(result.theta_W),
-    overCapacity: over(result.theta_W),
-    unavoidable: result.unavoidable.length,
-    baseOverCapacity: over(base),
-    operations: result.executed.length,
+    over: { load: over('load'), forced: over('forced'), surprise: over('surprise') },
+    operations: closings(scenario, result.executed),
     meanWait_rounds: waits.length > 0 ? waits.reduce((sum, wait) => sum + wait, 0) / waits.length : 0,
     maxWait_rounds: waits.reduce((a, b) => Math.max(a, b), 0),
   };
+}
+
+/**
+ * How often a contact closes. Orders name no charge point, so an order continues, wherever that is possible, on a contact
+ * that was closed in the round before for an order of the same side, connector and power; otherwise it closes one.
+ */
+export function closings({ orders }: Pick<Scenario, 'orders'>, executed: readonly Executed[]): number {
+  const kinds = new Map(orders.map(({ id, side, connector, power_w }) => [id, `${side} ${connector} ${power_w}`]));
+  const closed = new Map<string, number>();
+  for (const { id, round } of executed) {
+    const contact = `${round} ${kinds.get(id)}`;
+    closed.set(contact, (closed.get(contact) ?? 0) + 1);
+  }
+  let count = 0;
+  for (const [contact, running] of closed) {
+    const [round, ...kind] = contact.split(' ');
+    count += Math.max(0, running - (closed.get([Number(round) - 1, ...kind].join(' ')) ?? 0));
+  }
+  return count;
 }
 
 /** Reduction of x against its base, in percent; 0 for a base of 0. */

@@ -19,13 +19,19 @@ export interface Executed {
   readonly round: number;
 }
 
+/**
+ * Why a round went over capacity: its load alone did; or the orders that had to run, by the forecast of the decision
+ * already; or the decision kept within it and the load came out higher than its forecast.
+ */
+export type OverCause = 'load' | 'forced' | 'surprise';
+
 export interface DayResult {
   readonly executed: readonly Executed[];
   readonly theta_W: readonly number[];
   /** The instance and plan's benefit of each round as it was decided. */
   readonly lambda: readonly bigint[];
-  /** Rounds in which forced orders alone left no way to stay under the capacity. */
-  readonly unavoidable: readonly number[];
+  /** The rounds over capacity, each with its cause. */
+  readonly over: readonly { readonly round: number; readonly cause: OverCause }[];
   readonly waits: readonly number[];
 }
 
@@ -43,14 +49,18 @@ export function defaultLookAhead(roundTime_s: number): number {
   return Math.max(1, Math.min(48, Math.floor(43_200 / roundTime_s)));
 }
 
+/** Days of the past that a problem is posed from (protocol/benefit/pose.ts). */
+const PAST_DAYS = 8;
+
 /** Throws Error when the solver's plan is refused: that is a bug, not a property of the day. */
 export function runDay(scenario: Scenario, options: RunOptions): DayResult {
   const { rounds, round_time_s: roundTime_s, max_wait_rounds: maxWait } = scenario;
   const solver = options.solver ?? solve;
   const first = scenario.history.length * rounds;
-  const past: RoundRecord[] = scenario.history.flatMap((day, d) =>
+  const known = scenario.history.slice(-PAST_DAYS);
+  const past: RoundRecord[] = known.flatMap((day, d) =>
     day.load_w.map((load_W, slot) => ({
-      round: d * rounds + slot,
+      round: first - (known.length - d) * rounds + slot,
       load_W,
       buy_W: day.buy_w[slot]!,
       sell_W: day.sell_w[slot]!,
@@ -64,7 +74,7 @@ export function runDay(scenario: Scenario, options: RunOptions): DayResult {
   const executed: Executed[] = [];
   const theta_W: number[] = [];
   const lambda: bigint[] = [];
-  const unavoidable: number[] = [];
+  const over: { round: number; cause: OverCause }[] = [];
   const waits: number[] = [];
   const margin_W = loadMargin_W(scenario);
   const lookAhead = options.lookAhead_rounds ?? defaultLookAhead(roundTime_s);
@@ -110,12 +120,9 @@ export function runDay(scenario: Scenario, options: RunOptions): DayResult {
     if (refused) throw new Error(`round ${round}: the plan was refused: ${refused.code}: ${refused.detail}`);
     lambda.push(evaluate(instance, plan).lambda);
     const running = new Set(bindingRound(instance, plan).map(({ index }) => index));
-    // The scenario's rules know no curtailment: an order at its cap runs, and the round counts as unavoidable.
-    let held = false;
+    // The scenario's rules know no curtailment: an order at its cap runs, whatever the capacity.
     instance.pending.forEach((order, i) => {
-      if (order.remainingWait_rounds > 0 || running.has(i)) return;
-      running.add(i);
-      held = true;
+      if (order.remainingWait_rounds === 0) running.add(i);
     });
     const net_W = [...running].reduce((total, i) => {
       const order = instance.pending[i]!;
@@ -129,11 +136,23 @@ export function runDay(scenario: Scenario, options: RunOptions): DayResult {
     pending = pending.filter((_, i) => !running.has(i));
     const load_W = scenario.load_w[round]!;
     theta_W.push(load_W + net_W);
-    if (held && load_W + net_W > scenario.capacity_w) unavoidable.push(round);
+    const cause = overCause(scenario.capacity_w, { load_W, forecast_W: instance.load_W[0]!, net_W });
+    if (cause !== null) over.push({ round, cause });
+    if (past.length === PAST_DAYS * rounds) past.shift();
     past.push({ round: first + round, load_W, theta_W: load_W + net_W, ...facts.arrived });
     options.onRound?.(round);
   }
-  return { executed, theta_W, lambda, unavoidable, waits };
+  return { executed, theta_W, lambda, over, waits };
+}
+
+/** Why this load with the orders that ran is over capacity; null when it is not. */
+export function overCause(
+  capacity_W: number,
+  { load_W, forecast_W, net_W }: { readonly load_W: number; readonly forecast_W: number; readonly net_W: number },
+): OverCause | null {
+  if (load_W + net_W <= capacity_W) return null;
+  if (load_W > capacity_W) return 'load';
+  return forecast_W + net_W > capacity_W ? 'forced' : 'surprise';
 }
 
 /** Three times the usual one-round change of the household load against its daily course, from the days before. */

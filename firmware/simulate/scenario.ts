@@ -2,16 +2,29 @@
  * The scenario file: a trading day on which the power fluctuation is measured (test/scenarios-data/README.md).
  * Checked once, here: a bad file gives the field, the place and the reason.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 
 const whole = z.number().int().min(0).max(1e12);
+/**
+ * Bounds of what was measured: each alone took 21 s of processor time at most. The forecast of each round goes over eight
+ * days, so a day of 86,400 rounds would take 3,600 times as long as one of 1,440.
+ */
+const MAX_ROUNDS = 1440;
 const MAX_ORDERS = 1_000_000;
+const MAX_FILE_MB = 200;
+
+/** A name is shown on a terminal. */
+const name = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^\P{C}*$/u, 'has a control character');
 
 const Day = z.strictObject({ load_w: z.array(whole), buy_w: z.array(whole), sell_w: z.array(whole) });
 
 const Order = z.strictObject({
-  id: z.string().min(1).max(64),
+  id: name,
   round: whole,
   side: z.enum(['buy', 'sell']),
   connector: z.enum(['slow', 'fast', 'rapid']).optional(),
@@ -20,10 +33,10 @@ const Order = z.strictObject({
 });
 
 const Shape = z
-  .object({
-    name: z.string().min(1),
+  .strictObject({
+    name,
     round_time_s: z.number().int().min(1).max(86_400),
-    rounds: z.number().int().min(1).max(86_400),
+    rounds: z.number().int().min(1).max(MAX_ROUNDS, `more than ${MAX_ROUNDS}: a round is a minute at least`),
     capacity_w: whole,
     export_limit_w: whole.optional(),
     max_wait_rounds: z.number().int().min(0).max(1000),
@@ -68,20 +81,26 @@ const place = (path: readonly PropertyKey[]): string =>
 
 const MAX_FAULTS_SHOWN = 10;
 
+/** What a file says may go to a terminal only without its control characters. */
+const printable = (text: string): string =>
+  text.replace(/\p{C}/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`);
+
 /** Throws ScenarioError with the field, the place and the reason of each fault (the first ten). */
 export function parseScenario(text: string, file: string): Scenario {
   let content: unknown;
   try {
     content = JSON.parse(text);
   } catch (error) {
-    throw new ScenarioError(`${file}: not JSON: ${(error as Error).message}`);
+    throw new ScenarioError(printable(`${file}: not JSON: ${(error as Error).message}`));
   }
-  const result = Shape.safeParse(content);
+  const result = Shape.safeParse(content, {
+    error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? 'missing' : undefined),
+  });
   if (result.success) return result.data;
   const { issues } = result.error;
   const lines = issues
     .slice(0, MAX_FAULTS_SHOWN)
-    .map(({ path, message }) => `${file}: ${place(path) || 'the file'}: ${message}`);
+    .map(({ path, message }) => printable(`${file}: ${place(path) || 'the file'}: ${message}`));
   if (issues.length > MAX_FAULTS_SHOWN) lines.push(`${file}: and ${issues.length - MAX_FAULTS_SHOWN} more`);
   throw new ScenarioError(lines.join('\n'));
 }
@@ -90,6 +109,9 @@ export function parseScenario(text: string, file: string): Scenario {
 export function readScenario(file: string): Scenario {
   let text: string;
   try {
+    const { size } = statSync(file);
+    if (size > MAX_FILE_MB * 1e6)
+      throw new Error(`${Math.ceil(size / 1e6)} MB, but a scenario has ${MAX_FILE_MB} MB at most`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new ScenarioError(`${file}: cannot be read: ${(error as Error).message}`);

@@ -147,6 +147,108 @@ describe('init, then check, as an installer would', () => {
   });
 });
 
+describe('simulate', () => {
+  const day = (name: string): string => fileURLToPath(new URL(`../scenarios-data/${name}.json`, import.meta.url));
+  const FEW = day('few-vehicles-1');
+  const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  /** A row of the table by its column. */
+  const rows = (stdout: string) => {
+    const [head, ...lines] = stdout.split('\n').map((line) => line.split(/ {2,}/));
+    return lines.map((cells) => Object.fromEntries(head!.map((title, i) => [title, cells[i]])));
+  };
+  /** What it did, judged from the scenario and the decisions that it wrote alone. */
+  const waitsOf = (file: string, executed: readonly { id: string; round: number }[]) => {
+    const placed = new Map<string, number>(
+      JSON.parse(readFileSync(file, 'utf8')).orders.map((order: { id: string; round: number }) => [
+        order.id,
+        order.round,
+      ]),
+    );
+    const waits = executed.map(({ id, round }) => round - placed.get(id)!);
+    return { orders: placed.size, ids: new Set(executed.map(({ id }) => id)).size, waits };
+  };
+
+  test('a good file: the table, and every decision as JSON', () => {
+    const { status, stdout, stderr } = p2pebt('simulate', FEW, '--json', join(folder, 'few.json'));
+    expect([status, stderr]).toEqual([0, '']);
+    const { executed, over_capacity, rule } = read('few.json');
+    expect(Object.keys(executed[0])).toEqual(['id', 'round']);
+    const { orders, ids, waits } = waitsOf(FEW, executed);
+    expect([executed.length, ids]).toEqual([orders, orders]);
+    expect([over_capacity, rule]).toEqual([[], 'plan']);
+    const [row] = rows(stdout);
+    expect(row).toMatchObject({ scenario: 'few-vehicles-1', rule: 'plan', base: '23.2', 'over cap': '0' });
+    expect(row!['wait mean']).toBe((waits.reduce((a, b) => a + b, 0) / orders).toFixed(2));
+    expect(row!.max).toBe(String(Math.max(...waits)));
+    expect(Number(row!.max)).toBeGreaterThan(0);
+    expect(Number(row!['cbrt -%'])).toBeGreaterThan(50);
+    expect(Number(row!['relay ops'])).toBeLessThan(orders);
+  });
+
+  test('another rule decides otherwise', () => {
+    const { stdout } = p2pebt('simulate', FEW, '--rule', 'once', '--json', join(folder, 'once.json'));
+    const { executed } = read('once.json');
+    expect(rows(stdout)[0]).toMatchObject({ rule: 'once', 'cbrt -%': '0.0', 'wait mean': '0.00', max: '0' });
+    expect(new Set(waitsOf(FEW, executed).waits)).toEqual(new Set([0]));
+  });
+
+  test('two files: a row each and their mean, and a list as --help says', () => {
+    const { status, stdout } = p2pebt(
+      'simulate',
+      FEW,
+      day('paper-1'),
+      '--rule',
+      'eq11',
+      '--json',
+      join(folder, 'two.json'),
+    );
+    expect(status).toBe(0);
+    const [first, second] = rows(stdout);
+    expect([first!.scenario, second!.scenario]).toEqual(['few-vehicles-1', 'paper-1']);
+    const mean = Number(/^mean +([\d.]+)/m.exec(stdout)![1]);
+    expect(mean).toBeCloseTo((Number(first!['cbrt -%']) + Number(second!['cbrt -%'])) / 2, 0);
+    expect(read('two.json').map(({ name }: { name: string }) => name)).toEqual(['few-vehicles-1', 'paper-1']);
+    const help = p2pebt('simulate', '--help').stdout.replaceAll(/\s+/g, ' ');
+    expect(help).toContain('{"executed":[{"id","round"},...],...}, several files a list of these, in their order');
+    expect(help).toContain('relay ops: contacts closed.');
+  });
+
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  test('bad files: the faults of all of them, nothing is run or written', () => {
+    const bad = write('bad.json', readFileSync(FEW, 'utf8').replace('"capacity_w"', '"capacity"'));
+    const broken = write('broken.json', '{"name": \u001b[31m}');
+    const { status, stdout, stderr } = p2pebt('simulate', FEW, bad, broken, '--json', join(folder, 'never.json'));
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(
+      '/bad.json: capacity_w: missing\n/bad.json: the file: Unrecognized key: "capacity"\n/broken.json: not JSON: ',
+    );
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stderr).not.toContain('\u001b');
+    expect(existsSync(join(folder, 'never.json'))).toBe(false);
+    expect(p2pebt('simulate', join(folder, 'none.json')).status).toBe(2);
+  });
+
+  test('a result that cannot be written is found before anything runs', () => {
+    const nowhere = p2pebt('simulate', FEW, '--json', join(folder, 'no', 'such', 'folder.json'));
+    expect([nowhere.status, nowhere.stdout]).toEqual([2, '']);
+    expect(nowhere.stderr).toMatch(/^\/no\/such\/folder.json: cannot be written: ENOENT.*; nothing was run\n$/);
+    const full = p2pebt('simulate', FEW, '--json', '/dev/full'); // opens, but takes nothing
+    expect([full.status, full.stderr]).toEqual([
+      2,
+      '/dev/full: could not be written: ENOSPC: no space left on device, write\n',
+    ]);
+    expect(rows(full.stdout)[0]).toMatchObject({ scenario: 'few-vehicles-1' });
+    const copy = write('copy.json', readFileSync(FEW, 'utf8'));
+    const own = p2pebt('simulate', copy, '--json', copy);
+    expect([own.status, own.stdout]).toEqual([2, '']);
+    expect(own.stderr).toBe('/copy.json: is a scenario that is to be read; name another file for --json\n');
+    expect(readFileSync(copy, 'utf8')).toBe(readFileSync(FEW, 'utf8'));
+  });
+});
+
 describe.each([3, 4])('the head meter of %i charge points that have never traded', (chargePoints) => {
   /** Runs it until it is up and `enough` has come, or it has ended by itself: how it ended, and what it told. */
   async function started(broker: string, enough: Promise<unknown> = Promise.resolve()) {

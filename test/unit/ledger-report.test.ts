@@ -2,9 +2,11 @@
  * `ledger verify` and `ledger show` on a real chain: three rounds of four charge points, then one thing changed. Verify
  * has to notice each change, also those that only a quorum of liars could make.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -149,12 +151,16 @@ test('a wrong lambda, signed again by its author, its leader and the whole quoru
 describe('on a file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'p2pebt-report-'));
   afterAll(() => rmSync(folder, { recursive: true }));
-  const write = (name: string): string => {
+  const write = (
+    name: string,
+    rows: readonly FinalBlock[] = blocks,
+    { neighbourhood, genesis, publicKeys } = registry,
+  ) => {
     const file = join(folder, name);
-    const identity = { publicKey: registry.publicKeys[0], genesisHash: fromHex(registry.genesis) };
+    const identity = { publicKey: publicKeys[0], genesisHash: fromHex(genesis) };
     const ledger = openLedger(file, identity, openVoteCounter(`${file}.votes`));
-    ledger.remember(NEIGHBOURHOOD_FACT, JSON.stringify(registry.neighbourhood));
-    ledger.append(blocks.map((block, view) => ({ kind: 'final', block, view })));
+    ledger.remember(NEIGHBOURHOOD_FACT, JSON.stringify(neighbourhood));
+    ledger.append(rows.map((block, view) => ({ kind: 'final', block, view })));
     ledger.close();
     return file;
   };
@@ -181,6 +187,36 @@ describe('on a file', () => {
     const { ok, lines } = verifyLedger(file);
     expect(ok).toBe(false);
     expect(lines[1]).toMatch(/^WRONG {2}block 2: /);
+  });
+
+  test('its exit code: 0 when the ledger holds, 1 when not, 2 when there is none to look at', () => {
+    const broken = write('broken.db');
+    edit(broken, 'UPDATE block SET message = ? WHERE height = 2', flip(blocks[1].message, 70, 3));
+    const command = fileURLToPath(new URL('../../firmware/p2pebt.cjs', import.meta.url));
+    const codes = [write('whole.db'), broken, join(folder, 'none.db')].map(
+      (file) => spawnSync(process.execPath, [command, 'ledger', 'verify', file], { timeout: 20_000 }).status,
+    );
+    expect(codes).toEqual([0, 1, 2]);
+  });
+
+  test('show tells what was held back for safety, and whose', () => {
+    const narrow = new Neighbours({ changes: { capacity_W: 80_000 } }).until(30); // admits one of the two
+    for (const index of [0, 1]) narrow.buy(index, 11_000, { maxWait_rounds: 0 });
+    narrow.rounds(2);
+    const file = write('narrow.db', narrow.player(0).ledger.blocks, narrow.registry);
+    const text = showLedger(file, { json: false });
+    const told = text.findIndex((line) => line.includes('held back'));
+    expect(text[told]).toMatch(/^ +held back for safety: 11 kW of cp[12]$/);
+    expect(text[told - 1]).toMatch(/SCHEDULE +1000 /);
+    expect(text.filter((line) => line.includes('held back'))).toHaveLength(1);
+    const [name] = /cp[12]$/.exec(text[told]) as RegExpExecArray;
+    const rows = JSON.parse(showLedger(file, { json: true })[0]).blocks;
+    expect(rows.map(({ heldBack }: { heldBack: unknown[] }) => heldBack)).toEqual([
+      [],
+      [{ node: name, power_W: 11_000 }],
+      [],
+      [],
+    ]);
   });
 
   test('the neighbourhood in the file cannot be exchanged', () => {

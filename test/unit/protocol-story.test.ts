@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
+import { emptyChronicle, record } from '../../firmware/chronicle.ts';
 import type { LedgerEntry } from '../../firmware/ports.ts';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
@@ -471,6 +472,25 @@ test('never over capacity: three orders of 11 kW share a limit that admits one, 
   const charging = [0, 1, 2].flatMap((index) => scheduled(play, index)).filter((line) => line.includes('charge'));
   expect(charging.sort()).toEqual(['1000 charge 11000 W', '1001 charge 11000 W', '1002 charge 11000 W']);
   expect(Math.max(...imports_W(play))).toBeLessThanOrEqual(80_000);
+});
+
+test('who is held back for safety comes first in the next round, and the chronicle says what of whom was held back', () => {
+  const play = new Neighbours({ changes: NARROW }).until(30);
+  for (const index of [0, 1, 2]) play.buy(index, 11_000, { maxWait_rounds: 0 }); // the limit admits one a round
+  play.rounds(4);
+  const chronicle = emptyChronicle();
+  for (const final of play.player(0).finals) record(chronicle, final);
+  const held = chronicle.blocks.filter(({ kind }) => kind === 'SCHEDULE').map(({ heldBack }) => heldBack);
+  expect(held.map((rows) => rows.map(({ power_W }) => power_W))).toEqual([[11_000, 11_000], [11_000], [], []]);
+  const [first, second] = held.map((rows) => rows.map(({ node }) => node));
+  expect(first).toContain(second[0]); // held back twice
+
+  // What the SEALs say of that order is what the next curtailment goes by.
+  const counted = play
+    .player(0)
+    .finals.filter(({ block }) => isBlock(block, 'SEAL'))
+    .map(({ state }) => state.instance!.pending.find(({ node }) => node === second[0])?.curtailed_rounds);
+  expect(counted).toEqual([0, 1, 2, undefined]);
 });
 
 test('a header that breaks the limit is refused; mutant: the same orders under a wide limit pass it', () => {

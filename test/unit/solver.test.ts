@@ -29,7 +29,7 @@ describe('the days', () => {
     const result = runDay(scenario, { rule: 'plan' });
     expect(reduction(scenario, result.theta_W)).toBeGreaterThan(least);
     expect(result.theta_W.filter((power) => power > scenario.capacity_w)).toEqual([]);
-    expect(result.unavoidable).toEqual([]);
+    expect(result.over).toEqual([]);
     // every order exactly once and within its wait
     const placed = new Map(scenario.orders.map((order) => [order.id, order.round]));
     for (const { id, round } of result.executed) {

@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import { emptyChronicle } from '../../firmware/chronicle.ts';
 import type { Config } from '../../firmware/config.ts';
 import { emptyChain } from '../../firmware/page/view.ts';
+import type { Header, Signed } from '../../firmware/protocol/messages.ts';
 import { decisionStart, hours } from '../../firmware/protocol/round.ts';
 import type { ProtocolState } from '../../firmware/protocol/state.ts';
-import { orderState, phaseOf, viewOf } from '../../firmware/viewer.ts';
+import { aheadOf, orderState, phaseOf, viewOf } from '../../firmware/viewer.ts';
 import { Neighbours } from './protocol-driver.ts';
 
 test('an order is scheduled until its round has passed, and only then executed', () => {
@@ -75,3 +76,21 @@ test.each([
     expect(view.chain).toEqual(emptyChain('cp1'));
   },
 );
+
+test('the plan ahead of a schedule: its own rounds, the load of the forecast and on it what the plan lets run', () => {
+  const play = new Neighbours().until(30);
+  play.buy(0, 7000);
+  play.wish(1, { side: 'sell', power_W: 11_000 });
+  play.rounds(1);
+  const { block, before } = play.player(0).finals.find((final) => final.block.body.kind === 'SCHEDULE')!;
+  const [header] = block.body.carried as [Signed<Header>];
+  const { instance } = before;
+  const rows = aheadOf(instance!, header.body.plan, 300_000);
+  expect(rows.map(({ round }) => round)).toEqual(instance!.load_W.map((_, k) => 1000 + k));
+  expect(rows.map(({ load_W }) => load_W)).toEqual(instance!.load_W);
+  expect(rows.length).toBeGreaterThan(1);
+  expect(rows[1].start_ms).toBe(1001 * 300_000);
+  const ordered_W = 7000 - Math.floor((11_000 * instance!.dischargingEfficiency_ppm) / 1_000_000);
+  expect(header.body.plan.orders).toEqual([0, 0]); // both now
+  expect(rows[0].planned_W).toBe(instance!.load_W[0] + ordered_W);
+});
