@@ -4,7 +4,7 @@
  * persist, send, relay, plan, solve, serve. No clock, no I/O, no chance; nothing else changes the state.
  */
 import type { PlanAhead } from './benefit/instance.ts';
-import { type BlockRefusal, isRefusal } from './chain.ts';
+import { type BlockRefusal, isRefusal, type PendingEntry } from './chain.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { bytesOf } from './consensus/answer.ts';
 import { askOn, begunRun, keepRun, nextOfRun, onStatePart } from './consensus/catch-up.ts';
@@ -246,9 +246,15 @@ function mayBeSecond({ memoryFrom_round }: ProtocolState, { round, body }: Unsig
   return (body.type === 'METER' ? round + 2 : round) < memoryFrom_round;
 }
 
+/** Whether an order of this node may be waiting on the chain although, having lost its ledger, it does not know of any. */
+function mayHaveOrdered({ finalNode, memoryFrom_round }: ProtocolState): boolean {
+  return finalNode.state.sealRound < memoryFrom_round - 1;
+}
+
 function placeOrder(state: ProtocolState, wish: OrderWish, out: Outcome): void {
   if (
     !registryOf(state).mayTrade[state.self] ||
+    mayHaveOrdered(state) ||
     state.orderedRound >= state.deciding ||
     offset_ms(state) >= state.hours.orders_ms
   )
@@ -463,14 +469,17 @@ export function restore(
   for (const vote of votes) if (vote.body.to > state.finalNode.view) markOwnVote(state, vote);
 }
 
-/** True when an order of this node is still to be served: then its agent places no other. */
+/**
+ * True when an order of this node is still to be served, or may be on a branch that is not final yet: then its agent places no
+ * other.
+ */
 export function hasOpenOrder(state: ProtocolState): boolean {
-  const { pending, sealRound } = state.finalNode.state;
-  const open = [...state.pool.orders.values()].some(
+  const { self, deciding, finalNode, nodes, pool } = state;
+  const isPlaced = [...pool.orders.values()].some(
     (order) =>
-      order.sender === state.self &&
-      order.round === state.deciding &&
-      refuseOrder(order, state.deciding, state.finalNode.state) === null,
+      order.sender === self && order.round === deciding && refuseOrder(order, deciding, finalNode.state) === null,
   );
-  return open || (sealRound >= 0 && pending.some(({ order }) => order.sender === state.self));
+  const tips = [finalNode, ...[...nodes.values()].filter(({ final }) => !final)];
+  const isOwn = ({ order }: PendingEntry): boolean => order.sender === self;
+  return isPlaced || tips.some((node) => node.state.pending.some(isOwn));
 }

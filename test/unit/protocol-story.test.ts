@@ -10,11 +10,12 @@ import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { verdictOf } from '../../firmware/protocol/consensus/judge.ts';
 import { offenceOf } from '../../firmware/protocol/evidence.ts';
-import type { Block, Header, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
+import type { Block, Body, Header, Signed, Unsigned, Vote } from '../../firmware/protocol/messages.ts';
 import { toWire } from '../../firmware/protocol/messages.ts';
 import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.ts';
 import { auditHeader, headerOf } from '../../firmware/protocol/schedule.ts';
 import { makeState, type ProtocolState } from '../../firmware/protocol/state.ts';
+import { hasOpenOrder } from '../../firmware/protocol/step.ts';
 import { atOnce, hex, later, MemoryLedger, Neighbours, type Options } from './protocol-driver.ts';
 
 const R = 1000; // the first round that is decided
@@ -446,6 +447,41 @@ test('no energy is lost with the METER that is not said', () => {
   const { imported_Wh } = play.state(2).finalNode.state.registers[0]!;
   expect(metered_J).toBe((imported_Wh - 50_000) * 3600);
   expect(imported_Wh).toBeGreaterThan(50_000);
+});
+
+test.each([
+  ['in a SEAL that is not final yet', (body: Body) => body.type === 'VOTE' && body.kind === 'final', true],
+  ['nowhere, since without a reading nobody proposes a SEAL', (body: Body) => body.type === 'SITE', false],
+] as const)('an order is open as long as it may be served: %s', (_where, isLost, isOpen) => {
+  const play = new Neighbours({ lost: ({ body, sender }, to) => isLost(body) && to !== sender }).until(30);
+  play.buy(0, 7000);
+  play.until(80);
+  expect(hasOpenOrder(play.state(0))).toBe(true);
+  play.until(330);
+  expect(hasOpenOrder(play.state(0))).toBe(isOpen);
+});
+
+/** A charge point whose ledger is lost wishes for energy, cut off from the others and then not; the rounds it ordered for. */
+function ordersAfterLoss(ledger: MemoryLedger): number[] {
+  let isCutOff = false;
+  const play = new Neighbours({ lost: (_, to) => isCutOff && to === 0 }).until(30);
+  isCutOff = true;
+  play.restart(0, ledger);
+  for (const cutOff of [true, false, false]) {
+    play.rounds(2).until(30);
+    isCutOff = cutOff;
+    play.buy(0, 7000);
+    play.until(80);
+  }
+  return play.player(0).said.flatMap(({ body, round }) => (body.type === 'ORDER' ? [round] : []));
+}
+
+test('who has lost its ledger places no order before it knows the chain again: one may be waiting there', () => {
+  expect(ordersAfterLoss(empty(false))).toEqual([R + 6]);
+});
+
+test('mutant: who does not know that it has lost it may have two at a time', () => {
+  expect(ordersAfterLoss(empty(true))[0]).toBeLessThan(R + 6);
 });
 
 /** P + sum of max(a, F) of each committed round, from the blocks alone. */
