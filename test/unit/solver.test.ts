@@ -18,11 +18,21 @@ const reduction = (scenario: Scenario, theta_W: readonly number[]): number =>
   );
 
 describe('the days', () => {
-  // base: of the independent program that made the files. least: a floor under what was measured (solver/README.md).
+  // base: of the independent program that made the files. least: a point or two under what was measured (solver/README.md),
+  // since on one day rules that are equally good lie so far apart; never under the target, where that is met.
   it.each([
     { name: 'paper-1', base: 59.6, least: 64.2 },
-    { name: 'few-vehicles-1', base: 23.2, least: 52 },
+    { name: 'paper-2', base: 52.7, least: 74.6 },
+    { name: 'paper-3', base: 58.4, least: 79 },
+    { name: 'paper-4', base: 49.3, least: 67 },
+    { name: 'thirds-1', base: 61.0, least: 73.2 },
+    { name: 'thirds-2', base: 67.2, least: 74.5 },
+    { name: 'evening-1', base: 48.9, least: 64 },
     { name: 'tight-capacity-1', base: 56.7, least: 66 },
+    { name: 'large-1', base: 130.2, least: 75 },
+    { name: 'few-vehicles-1', base: 23.2, least: 52 },
+    { name: 'five-minute-1', base: 64.0, least: 44.7 },
+    { name: 'five-minute-2', base: 43.9, least: 38.7 },
   ])('$name', ({ name, base, least }) => {
     const scenario = day(name);
     expect(Math.cbrt(powerFluctuation(baseTheta_W(scenario), scenario.round_time_s)).toFixed(1)).toBe(base.toFixed(1));
