@@ -1,7 +1,7 @@
 """
 The bytes of messages a second time, from the section Bytes of firmware/protocol/README.md alone: decodes payloads of
-test/vectors/messages.json, encodes them again, and compares ids, wires, the fields that every payload begins with, and
-the bodies that are flat.
+test/vectors/messages.json, encodes them again, and compares ids, wires, the neighbourhood's hash, the fields that every
+payload begins with, and the bodies that are flat.
 With --break NAME one thing is done wrong on purpose: the comparison must then find a difference.
 """
 import json
@@ -103,6 +103,21 @@ def differences(message, tag):
     return [f"{field}: expected {each}, got {got}" for field, (each, got) in compared.items() if each != got]
 
 
+def genesis_of(street):
+    """The neighbourhood's hash."""
+
+    def node_of(node):
+        at = node.get("connector")
+        row = [node["name"], bytes.fromhex(node["publicKey"]), node["role"], node["safeShare_W"]]
+        row.append(at and [at["kind"], at["charge_W"], at["discharge_W"]])
+        return row + ([node["operator"]] if "operator" in node else [])
+
+    names = "microgrid roundTime_s capacity_W exportLimit_W margin_W maxWait_rounds lookAhead_rounds"
+    fields = [street[name] for name in f"{names} chargingEfficiency_ppm dischargingEfficiency_ppm".split()]
+    fields += [street.get("loadProfile_W", []), [node_of(node) for node in street["nodes"]]]
+    return sha256(PREFIX + b" genesis" + encode(fields)).hexdigest()
+
+
 def main():
     vectors = json.loads((Path(__file__).parents[1] / "vectors/messages.json").read_text())
     found, right = [], 0
@@ -111,6 +126,10 @@ def main():
         found += [f"  {message['name']}, {line}" for line in lines]
         right += not lines
     print(f"messages {right} of {len(vectors['messages'])}")
+
+    genesis = genesis_of(vectors["neighbourhood"])
+    if (genesis, genesis[:16]) != (vectors["genesis"], vectors["tag"]):
+        found.append(f"  neighbourhood, hash: expected {vectors['genesis']}, got {genesis}")
 
     state = bytes.fromhex(vectors["checkpoint"]["bytes"])
     hashed = sha256(PREFIX + b" checkpoint" + state).hexdigest()

@@ -25,7 +25,8 @@ const registrar = {
   role: 'registrar',
   safeShare_W: 0,
 } as const;
-export const registry = makeRegistry(neighbourhoodOf(4, { nodes: [...nodes, registrar] }), sha256);
+const neighbourhood = neighbourhoodOf(4, { nodes: [...nodes, registrar] });
+export const registry = makeRegistry(neighbourhood, sha256);
 
 export function sign<B extends Body>(sender: number, body: B, place: Partial<Unsigned> = {}): Signed<B> {
   const message = { epoch: 0, round: 1000, view: 0, sender, ...place, body };
@@ -204,6 +205,7 @@ const readable = (message: Unsigned): unknown =>
 export const vectors = () => ({
   about:
     'P2PEBT/1. id = SHA-256("P2PEBT/1" || payload); signature = ed25519 over "P2PEBT/1" || payload; wire = CBOR [payload, signature]',
+  neighbourhood: JSON.parse(JSON.stringify(neighbourhood)),
   genesis: registry.genesis,
   tag: hex(registry.tag),
   publicKeys: registry.publicKeys.map(hex),
