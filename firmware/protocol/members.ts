@@ -39,11 +39,18 @@ export function publicKeyOf(members: Members, node: number, epoch: number): Uint
 export const keyFrom = ({ registry, handover }: Members, node: number): number =>
   (registry.members[node] ?? handover?.registry.members[node])?.keyFrom_epoch ?? 0;
 
-/** The key of a statement that a block of this chain may carry; null for one of an epoch to come, too. */
-export const statementKeyOf = (
+/**
+ * The key of a statement that a block of this chain may carry; null for one of an epoch to come, and for one of who is about to
+ * join, until the time of both: who reads the chain from its beginning has learnt that key by then, and not before.
+ */
+export function statementKeyOf(
   members: Members,
   { sender, epoch }: { sender: number; epoch: number },
-): Uint8Array | null => (epoch > members.registry.epoch ? null : publicKeyOf(members, sender, epoch));
+): Uint8Array | null {
+  const { registry, handover } = members;
+  const isEarly = registry.members[sender] === undefined && handover?.stage !== 'joint';
+  return epoch > registry.epoch || isEarly ? null : publicKeyOf(members, sender, epoch);
+}
 
 /** Every node there is, the ones to come included, by index. */
 export const everyone = (members: Members): readonly Member[] =>

@@ -26,7 +26,7 @@ import {
 import { addCertificates } from './consensus/votes.ts';
 import { offenceOf } from './evidence.ts';
 import { HEADERS_PER_ROUND, SYNC_PAGE_BYTES } from './limits.ts';
-import { everyone, membersOf } from './members.ts';
+import { everyone, membersOf, statementKeyOf } from './members.ts';
 import { isQuorum, type Sets, setsOf } from './membership.ts';
 import {
   type Block,
@@ -185,6 +185,7 @@ function sealedTip(state: ProtocolState): BlockNode | undefined {
 function askSolver(state: ProtocolState, out: Outcome): void {
   const tip = sealedTip(state);
   if (tip?.state.instance == null || state.solving === tip.state.seal || state.pob.roundBlock === null) return;
+  if (statementKeyOf(tip.state, { sender: state.self, epoch: tip.state.registry.epoch }) === null) return;
   state.solving = tip.state.seal;
   out.solve = { seal: tip.state.seal, instance: tip.state.instance };
 }

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { decode } from '../../firmware/protocol/codec.ts';
-import { publicKeyOf } from '../../firmware/protocol/members.ts';
+import { publicKeyOf, statementKeyOf } from '../../firmware/protocol/members.ts';
 import { amend, handOver } from '../../firmware/protocol/membership.ts';
 import type { Amendment, RegistryChange, Signed, Vote } from '../../firmware/protocol/messages.ts';
 import { addChange, emptyPool } from '../../firmware/protocol/pool.ts';
@@ -117,6 +117,31 @@ describe('a charge point joins', () => {
       'epoch 1: with cp6',
       'joint: with cp6',
       'named: without cp6',
+    ]);
+  });
+
+  test('until the time of both no block carries what who is about to join has said', () => {
+    const play = street();
+    play.rounds(1).say(REGISTRAR, change(1, newcomer(6)));
+    play.join('cp6', [signerOf(6)]);
+    for (let round = 0; round < 7; round++) {
+      play.until(30);
+      play.buy(6, 7000);
+      play.rounds(1);
+    }
+    const { finals } = play.player(0);
+    const stageOf = ({ registry, handover }: ChainState): string => handover?.stage ?? `epoch ${registry.epoch}`;
+    const carriers = finals.filter(({ block }) => block.body.carried.some(({ sender }) => sender === 6));
+    expect([...new Set(carriers.map(({ before }) => stageOf(before)))]).toEqual(['joint', 'epoch 1']);
+    const may = finals.map(({ before }) => {
+      const key = statementKeyOf(before, { sender: 6, epoch: before.registry.epoch });
+      return `${stageOf(before)}: ${key === null ? 'nothing' : 'what it says'}`;
+    });
+    expect([...new Set(may)].slice(1)).toEqual([
+      'agreed: nothing',
+      'named: nothing',
+      'joint: what it says',
+      'epoch 1: what it says',
     ]);
   });
 
