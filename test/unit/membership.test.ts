@@ -54,6 +54,7 @@ const votersOf = (play: Neighbours, node = 0): string => {
   const names = leaders.map((at) => members[at].name).sort();
   return `epoch ${epoch}: ${names.join(', ')} (quorum ${q})`;
 };
+const stageOf = ({ registry, handover }: ChainState): string => handover?.stage ?? `epoch ${registry.epoch}`;
 const tips = (play: Neighbours): Set<string> =>
   new Set(play.players.filter(({ alive }) => alive).map(({ index }) => play.state(index).finalNode.state.tip));
 const committed = (play: Neighbours, node = 0): number =>
@@ -105,7 +106,7 @@ describe('a charge point joins', () => {
     play.join('cp6', [signerOf(6)]);
     play.rounds(7);
     const { finals, ledger } = play.player(6);
-    const stages = finals.map(({ before }) => before.handover?.stage ?? `epoch ${before.registry.epoch}`);
+    const stages = finals.map(({ before }) => stageOf(before));
     const rests = ledger.blocksAbove(0, 2 ** 30).map(({ certificate }) => {
       const votes = decode(certificate as Uint8Array) as [Uint8Array, Uint8Array][];
       return votes.some(([payload]) => (decode(payload) as number[])[SENDER] === 6);
@@ -130,7 +131,6 @@ describe('a charge point joins', () => {
       play.rounds(1);
     }
     const { finals } = play.player(0);
-    const stageOf = ({ registry, handover }: ChainState): string => handover?.stage ?? `epoch ${registry.epoch}`;
     const carriers = finals.filter(({ block }) => block.body.carried.some(({ sender }) => sender === 6));
     expect([...new Set(carriers.map(({ before }) => stageOf(before)))]).toEqual(['joint', 'epoch 1']);
     const may = finals.map(({ before }) => {
