@@ -37,8 +37,12 @@ export async function startMosquitto(more = ''): Promise<Mosquitto> {
       env: { ...process.env, PATH },
     });
     let failed: Error | null = null;
-    child.once('error', () => {
-      failed = new Error('mosquitto is not installed: apt-get install mosquitto');
+    // setpriv itself is there on every Debian; 127 is its word for a command that is not.
+    child.once('exit', (code) => {
+      if (code === 127) failed = new Error('mosquitto is not installed: apt-get install mosquitto');
+    });
+    child.once('error', (error) => {
+      failed = error;
     });
     process_ = child;
     await eventually(`mosquitto listens on port ${port}`, async () => {
