@@ -8,12 +8,13 @@ import { type RunOptions, simulate } from './simulate.ts';
 import { type PlainOptions, thread } from './worker.ts';
 
 const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--tight]
-       [--lies LIST] [--twins N] [--jobs N] [--mutants] [--json]
+       [--lies LIST] [--twins N] [--fragile N] [--jobs N] [--mutants] [--json]
   --faults   comma separated: ${FAULTS.join(', ')}
   --steady   all of them all the time, to measure; without it storms and calms take turns
   --tight    a connection that carries little more than the households, so that capacity is at stake
   --lies     what malicious nodes choose from: ${LIES.join(', ')}
   --twins    so many nodes run twice under one key, in partitions drawn for each view; no other faults
+  --fragile  so many nodes may lose their memory, even if more than may be faulty
   --jobs     threads: the rounds are shared out to as many seeds, this one and those after it; the speed counts from when
              all of them are ready
   --mutants  instead: run each mutant of the rules at its seed and print what caught it`;
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     lies: { type: 'string' },
     jobs: { type: 'string', default: '1' },
     twins: { type: 'string', default: '0' },
+    fragile: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     tight: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -60,12 +62,13 @@ function faultsOf(text: string): readonly Fault[] {
 }
 
 /** The command that runs this again. */
-function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies, twins }: RunOptions): string {
+function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies, twins, fragile }: RunOptions): string {
   const flags = [
     steady ? ' --steady' : '',
     sizing === 'tight' ? ' --tight' : '',
     lies ? ` --lies ${lies}` : '',
     twins ? ` --twins ${twins}` : '',
+    fragile === undefined ? '' : ` --fragile ${fragile}`,
   ];
   return `npm run simulate -- --nodes ${nodes} --rounds ${rounds} --seed ${seed} --faults ${faults.join() || 'none'}${flags.join('')}`;
 }
@@ -73,7 +76,7 @@ function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies, twi
 /** Each mutant at its seed, and what caught it. */
 async function showMutants(): Promise<boolean> {
   let all = true;
-  console.log(`${'mutant'.padEnd(22)}${'nodes'.padStart(5)}${'seed'.padStart(5)}  caught in   what it does`);
+  console.log(`${'mutant'.padEnd(28)}${'nodes'.padStart(5)}${'seed'.padStart(5)}  caught in   what it does`);
   for (const mutant of MUTANTS) {
     const run = { ...mutant.run, ...mutant.options };
     const { violation, rounds } = await withMutant(mutant, (core) => simulate({ ...run, ...(core && { core }) }));
@@ -81,7 +84,7 @@ async function showMutants(): Promise<boolean> {
     all &&= caught;
     const how = caught ? `${violation.invariant} in ${rounds}` : 'NOT CAUGHT';
     console.log(
-      `${mutant.name.padEnd(22)}${String(run.nodes).padStart(5)}${String(run.seed).padStart(5)}  ${how.padEnd(12)}${mutant.meaning}`,
+      `${mutant.name.padEnd(28)}${String(run.nodes).padStart(5)}${String(run.seed).padStart(5)}  ${how.padEnd(12)}${mutant.meaning}`,
     );
   }
   return all;
@@ -101,6 +104,7 @@ const options: PlainOptions = {
   twins,
   steady: values.steady,
   sizing: values.tight ? 'tight' : 'wide',
+  ...(values.fragile !== undefined && { fragile: whole('fragile', values.fragile, 0) }),
   ...(values.lies !== undefined && { lies: values.lies.split(',').map(lieOf) }),
 };
 const jobs = whole('jobs', values.jobs, 1);
