@@ -29,7 +29,7 @@ import {
 } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
-import { decidedAt, firstView } from '../../firmware/protocol/round.ts';
+import { decidedAt, firstView, leaderOf } from '../../firmware/protocol/round.ts';
 import { type Audit, type Note, type Outcome, offset_ms, type ProtocolState } from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { type Rule, solve } from '../../firmware/solver/solve.ts';
@@ -68,6 +68,8 @@ export interface ClusterOptions {
   readonly syncs?: boolean;
   /** True: a node whose tail is lost does not know it (negative control). */
   readonly forgetful?: boolean;
+  /** How many may lose their memory; more than may be faulty, and nothing may split, but all may stand still. */
+  readonly fragile?: number;
   readonly watch?: Partial<Watch>;
 }
 
@@ -165,9 +167,12 @@ export class Cluster {
     const { hours } = this.core.makeState(this.registry, 0, sha256);
     const { faults: kinds = [], steady = false, lies: menu = LIES, seed, nodes: n, twins = 0 } = options;
     const schedule = new TwinSchedule({ seed, n, twins, hours });
+    const leads = (view: number): number => leaderOf(this.registry, view);
     this.faults =
       options.trouble?.(this.registry) ??
-      (twins > 0 ? schedule : new Faults({ kinds, steady, lies: menu, seed, n, hours }));
+      (twins > 0
+        ? schedule
+        : new Faults({ kinds, steady, lies: menu, seed, n, hours, leaderOf: leads, fragile: options.fragile }));
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
     this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
     this.world = new World(this.street, this.people, randomStream(options.seed, 'things'), this.now_ms);
@@ -328,7 +333,7 @@ export class Cluster {
     for (const next of queue) {
       if (!node.alive) return;
       const outcome = this.core.step(node.state, next);
-      const strikes = node.crash !== null && this.now_ms >= node.crash.at_ms && outcome.persist.length > 0;
+      const strikes = this.strikes(node.crash, outcome);
       if (strikes && node.crash?.stage === 'before-persist') return this.dies(node);
       if (outcome.persist.length > 0) node.disk.append(outcome.persist);
       if (strikes && node.crash?.stage === 'before-send') return this.dies(node);
@@ -368,11 +373,17 @@ export class Cluster {
     }
   }
 
+  private strikes(crash: Crash | null, { persist }: Outcome): boolean {
+    if (crash === null || this.now_ms < crash.at_ms) return false;
+    return persist.some((entry) => !crash.aim || (entry.kind === 'vote' && entry.vote.kind === crash.aim));
+  }
+
   private dies(node: SimNode): void {
     const { crash } = node;
     this.kill(node);
     node.crash = crash;
-    node.backAt_ms = Math.max(crash?.back_ms ?? 0, this.now_ms + 1);
+    const back_ms = crash === null ? 0 : crash.aim ? this.now_ms + crash.back_ms - crash.at_ms : crash.back_ms;
+    node.backAt_ms = Math.max(back_ms, this.now_ms + 1);
   }
 
   /** Half of the nodes have a good solver and half another, and who starts again has the other one. Each is asked once. */

@@ -3,8 +3,9 @@
  * kinds of trouble at once, and calms between them in which progress is owed (I13). Malicious nodes, at most f, are
  * malicious in calms too. `steady` is one storm of all the given kinds without end, to measure.
  */
-import type { Signed } from '../../firmware/protocol/messages.ts';
+import type { Signed, Vote } from '../../firmware/protocol/messages.ts';
 import type { Hours } from '../../firmware/protocol/round.ts';
+import { Adversary } from './adversary.ts';
 import type { Lie } from './byzantine.ts';
 import type { Weather } from './network.ts';
 import { type Random, randomStream } from './random.ts';
@@ -21,7 +22,7 @@ export const FAULTS = [
   'flapping', // halves that part and meet every few seconds
   'censor-node', // the broker drops all of one node's messages
   'censor-type', // and here all of one type
-  'adversary', // sees all, and picks delays to split every vote
+  'adversary', // sees all, and picks delays to split every vote (adversary.ts); with crashes at hand, their moment too
   'crash', // at any moment, between persist and send too; restart with the whole ledger
   'lost-tail', // restart without the last votes and statements, and knowing it
   'lost-disk', // the same with an empty disk; the head meter's node too
@@ -52,6 +53,8 @@ export interface Crash {
   readonly node: number;
   readonly at_ms: number;
   readonly back_ms: number;
+  /** Only when it signs a vote of this kind; it is then away for as long as lies between the two moments. */
+  readonly aim?: Vote['kind'];
   /** Dies at the first of its obligations after `at_ms`: before it is durable, before it is sent, after so many sends. */
   readonly stage: 'before-persist' | 'before-send' | 'after-send';
   /** Of the messages that it owes, how many leave before 'after-send' strikes, less one. */
@@ -110,7 +113,7 @@ export class Faults implements Trouble {
   private away: { readonly from_ms: number; readonly to_ms: number }[] = [];
   private ailments: (Ailment | null)[] = [];
   private ails_ms = 0;
-  private readonly splits = new Map<string, Uint8Array>();
+  private readonly adversary: Adversary;
 
   constructor(options: {
     readonly kinds: readonly Fault[];
@@ -119,8 +122,11 @@ export class Faults implements Trouble {
     readonly seed: number;
     readonly n: number;
     readonly hours: Hours;
+    readonly leaderOf: (view: number) => number;
+    /** How many may lose their memory: what is left of f, unless given. More, and progress is not owed. */
+    readonly fragile?: number | undefined;
   }) {
-    const { kinds, steady, lies, seed, n, hours } = options;
+    const { kinds, steady, lies, seed, n, hours, leaderOf, fragile } = options;
     this.lies = lies;
     this.kinds = kinds;
     this.steady = steady;
@@ -136,7 +142,14 @@ export class Faults implements Trouble {
     const some = (): number => [this.f, 0, this.plot.whole(0, this.f)][this.plot.whole(0, 2)];
     const liars = !lying ? 0 : losing ? some() : this.f;
     this.liars = new Set(order.slice(0, liars));
-    this.fragile = order.slice(liars, this.f);
+    this.fragile = order.slice(liars, fragile === undefined ? this.f : liars + fragile);
+    this.adversary = new Adversary({
+      random: randomStream(seed, 'adversary'),
+      n,
+      delta_ms: hours.delta_ms,
+      leaderOf,
+      isLiar: (node) => this.liars.has(node),
+    });
     this.skews = Array.from({ length: n + 1 }, () => 0);
   }
 
@@ -169,17 +182,18 @@ export class Faults implements Trouble {
     this.victim = plot.whole(0, n - 1);
     this.censored = CENSORED[plot.whole(0, CENSORED.length - 1)];
     this.loss = plot.next() / 2;
-    this.splits.clear();
     for (let node = 0; node <= n; node++) {
       this.skews[node] = plot.whole(-400, 400) + (this.active.has('skew') ? plot.whole(-1600, 1600) : 0);
     }
     this.drawThings(now_ms);
     this.crashes = [];
+    this.adversary.begin();
     if (this.active.has('crash') || this.active.has('lost-tail') || this.active.has('lost-disk')) {
       const { round_ms, solve_ms, act_ms, delta_ms } = this.hours;
       const many = plot.whole(1, Math.max(1, Math.min(n, 2 * this.f)));
       const victims = this.active.has('crash') ? order.slice(0, many) : [...this.fragile];
       if (this.active.has('lost-disk')) victims.push(n); // it does not vote, and is none of the f
+      const aim = this.active.has('adversary') ? this.adversary.aimAt(victims) : null;
       for (const node of victims) {
         const loses = this.fragile.includes(node) || node === n;
         const tail = this.active.has('lost-tail') && loses ? plot.whole(1, 8) : 0;
@@ -189,7 +203,21 @@ export class Faults implements Trouble {
         const mining = lost === Number.POSITIVE_INFINITY && plot.chance(0.5);
         const at_ms = now_ms + (mining ? solve_ms - delta_ms : plot.whole(0, act_ms));
         const back_ms = at_ms + plot.whole(0, mining ? 4 * delta_ms : round_ms / 4);
-        this.crashes.push({ node, at_ms, back_ms, stage, sends: plot.whole(0, 2), lost });
+        const sends = plot.whole(0, 2);
+        if (aim === null || node === n) this.crashes.push({ node, at_ms, back_ms, stage, sends, lost });
+        else {
+          const opens_ms = now_ms + (aim.decision === 'SEAL' ? this.hours.seal_ms : this.hours.schedule_ms) - delta_ms;
+          const down_ms = aim.down_deltas * delta_ms;
+          this.crashes.push({
+            node,
+            at_ms: opens_ms,
+            back_ms: opens_ms + down_ms,
+            aim: aim.kind,
+            stage: 'after-send',
+            sends: Number.POSITIVE_INFINITY,
+            lost,
+          });
+        }
       }
     }
   }
@@ -260,38 +288,10 @@ export class Faults implements Trouble {
     const delays = [delay];
     if (active.has('late') && network.chance(0.1)) delays[0] = delta_ms + network.whole(0, 5 * delta_ms);
     if (active.has('delay')) delays[0] = network.whole(0, 10 * delta_ms);
-    if (active.has('adversary')) delays[0] = this.split(to, message, delay);
+    if (active.has('adversary')) delays[0] = this.adversary.delay_ms(to, message, now_ms, delay);
     if (active.has('replay') && network.chance(0.02))
       delays.push(network.whole(1, network.chance(0.5) ? 3 : REPLAY_ROUNDS) * hours.round_ms);
     if (active.has('duplicate') && network.chance(0.3)) delays.push(delays[0] + network.whole(0, 5 * delta_ms));
     return delays;
-  }
-
-  /**
-   * The targeted adversary: of each view it lets some nodes see the proposal and the NOTARIZE votes at once and the
-   * others only about when they give up, shows the SKIP votes to the others first, and the FINAL votes to one node.
-   */
-  private split(to: number, message: Signed, delay: number): number {
-    const { body, view, round } = message;
-    const { delta_ms } = this.hours;
-    const late = (least: number, most: number): number =>
-      this.network.whole(Math.floor(least * delta_ms), Math.floor(most * delta_ms));
-    if (body.type === 'HEADER') return this.group(`h${message.id}`)[to] ? delay : late(0, 8);
-    if (body.type !== 'PROPOSE' && body.type !== 'VOTE') return delay;
-    const favoured = this.group(`${round}/${view}`)[to] === 1;
-    if (body.type === 'PROPOSE') return favoured ? delay : late(1.5, 3.2);
-    if (body.kind === 'notarize') return favoured ? delay : late(2.5, 4.5);
-    if (body.kind === 'skip') return favoured ? late(2, 6) : delay;
-    return this.group(`f${view}`)[to] && to === view % this.n ? delay : late(3, 10);
-  }
-
-  private group(name: string): Uint8Array {
-    let group = this.splits.get(name);
-    if (group === undefined) {
-      const share = this.network.next();
-      group = Uint8Array.from({ length: this.n + 1 }, () => (this.network.chance(share) ? 1 : 0));
-      this.splits.set(name, group);
-    }
-    return group;
   }
 }

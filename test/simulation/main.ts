@@ -1,19 +1,25 @@
 /** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all [--steady] [--tight] [--jobs N] [--json]`. Exit code 1 on a violation. */
 import { parseArgs } from 'node:util';
+import { RULES, type Rule } from '../../firmware/solver/solve.ts';
 import { LIES, type Lie } from './byzantine.ts';
+import { commandOf } from './command.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { MUTANTS, withMutant } from './mutants.ts';
 import { shrink } from './shrink.ts';
-import { type RunOptions, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
 import { type PlainOptions, thread } from './worker.ts';
 
 const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults all|none|LIST] [--steady] [--tight]
-       [--lies LIST] [--twins N] [--jobs N] [--mutants] [--json]
+       [--lies LIST] [--twins N] [--fragile N] [--first-round N] [--rule NAME]
+       [--jobs N] [--mutants] [--json]
   --faults   comma separated: ${FAULTS.join(', ')}
   --steady   all of them all the time, to measure; without it storms and calms take turns
   --tight    a connection that carries little more than the households, so that capacity is at stake
   --lies     what malicious nodes choose from: ${LIES.join(', ')}
   --twins    so many nodes run twice under one key, in partitions drawn for each view; no other faults
+  --fragile  so many nodes may lose their memory, even if more than may be faulty
+  --first-round  the first round to be decided (1000); a day begins with every 288th, 1152 for one
+  --rule     what all solve by: ${RULES.join(', ')}; without it half of the nodes solve by one, half by another
   --jobs     threads: the rounds are shared out to as many seeds, this one and those after it; the speed counts from when
              all of them are ready
   --mutants  instead: run each mutant of the rules at its seed and print what caught it`;
@@ -28,6 +34,9 @@ const { values } = parseArgs({
     lies: { type: 'string' },
     jobs: { type: 'string', default: '1' },
     twins: { type: 'string', default: '0' },
+    fragile: { type: 'string' },
+    'first-round': { type: 'string' },
+    rule: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     tight: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -50,6 +59,10 @@ function lieOf(name: string): Lie {
   return LIES.find((each) => each === name) ?? fail(`--lies ${name}: no such lie`);
 }
 
+function ruleOf(name: string): Rule {
+  return RULES.find((each) => each === name) ?? fail(`--rule ${name}: no such rule`);
+}
+
 function faultsOf(text: string): readonly Fault[] {
   if (text === 'all') return FAULTS;
   if (text === 'none') return [];
@@ -59,21 +72,10 @@ function faultsOf(text: string): readonly Fault[] {
   });
 }
 
-/** The command that runs this again. */
-function commandOf({ nodes, rounds, seed, faults = [], steady, sizing, lies, twins }: RunOptions): string {
-  const flags = [
-    steady ? ' --steady' : '',
-    sizing === 'tight' ? ' --tight' : '',
-    lies ? ` --lies ${lies}` : '',
-    twins ? ` --twins ${twins}` : '',
-  ];
-  return `npm run simulate -- --nodes ${nodes} --rounds ${rounds} --seed ${seed} --faults ${faults.join() || 'none'}${flags.join('')}`;
-}
-
 /** Each mutant at its seed, and what caught it. */
 async function showMutants(): Promise<boolean> {
   let all = true;
-  console.log(`${'mutant'.padEnd(22)}${'nodes'.padStart(5)}${'seed'.padStart(5)}  caught in   what it does`);
+  console.log(`${'mutant'.padEnd(28)}${'nodes'.padStart(5)}${'seed'.padStart(5)}  caught in   what it does`);
   for (const mutant of MUTANTS) {
     const run = { ...mutant.run, ...mutant.options };
     const { violation, rounds } = await withMutant(mutant, (core) => simulate({ ...run, ...(core && { core }) }));
@@ -81,7 +83,7 @@ async function showMutants(): Promise<boolean> {
     all &&= caught;
     const how = caught ? `${violation.invariant} in ${rounds}` : 'NOT CAUGHT';
     console.log(
-      `${mutant.name.padEnd(22)}${String(run.nodes).padStart(5)}${String(run.seed).padStart(5)}  ${how.padEnd(12)}${mutant.meaning}`,
+      `${mutant.name.padEnd(28)}${String(run.nodes).padStart(5)}${String(run.seed).padStart(5)}  ${how.padEnd(12)}${mutant.meaning}`,
     );
   }
   return all;
@@ -101,6 +103,9 @@ const options: PlainOptions = {
   twins,
   steady: values.steady,
   sizing: values.tight ? 'tight' : 'wide',
+  ...(values.fragile !== undefined && { fragile: whole('fragile', values.fragile, 0) }),
+  ...(values['first-round'] !== undefined && { firstRound: whole('first-round', values['first-round'], 1) }),
+  ...(values.rule !== undefined && { rule: ruleOf(values.rule) }),
   ...(values.lies !== undefined && { lies: values.lies.split(',').map(lieOf) }),
 };
 const jobs = whole('jobs', values.jobs, 1);
@@ -120,7 +125,7 @@ const shrunk = broken < 0 ? null : shrink(runs[broken], reports[broken]);
 
 if (values.json) console.log(JSON.stringify(shrunk === null ? reports : { reports, minimal: shrunk }));
 else {
-  for (const report of reports) {
+  for (const [job, report] of reports.entries()) {
     const percent = ((100 * report.finalInTime) / report.rounds).toFixed(1);
     console.log(
       `seed ${report.seed}: ${report.nodes} nodes, ${report.rounds} rounds, faults ${report.faults.join(' ') || 'none'}`,
@@ -130,6 +135,7 @@ else {
     console.log(`view changes   ${report.viewChanges}`);
     console.log(`bytes          ${(report.bytesPerNodeAndRound / 1000).toFixed(1)} kB per node and round`);
     console.log(`ledger         ${report.ledger}`);
+    console.log(`again          ${commandOf(runs[job])}`);
   }
   console.log(
     `speed          ${speed} rounds/s${jobs > 1 ? `, ${jobs} seeds at a time, from when all threads were ready` : ''}`,

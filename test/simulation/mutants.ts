@@ -26,6 +26,7 @@ export interface Mutant {
     readonly faults: readonly Fault[];
     readonly steady?: boolean;
     readonly twins?: number;
+    readonly fragile?: number;
     readonly firstRound?: number;
     readonly lies?: readonly Lie[];
     readonly sizing?: Sizing;
@@ -35,7 +36,7 @@ export interface Mutant {
   };
 }
 
-export const MUTANTS: readonly Mutant[] = [
+const RULES: readonly Mutant[] = [
   {
     name: 'hasty-judge',
     meaning: 'two SKIPs of one voter are taken for a lie',
@@ -61,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: 'consensus/judge.ts', find: " && audited.code !== 'wrong-seal'", replace: '' },
     ],
     caughtBy: ['I15'],
-    run: { nodes: 4, rounds: 40, seed: 1, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+    run: { nodes: 4, rounds: 40, seed: 8, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
   },
   {
     name: 'false-headers-forgiven',
@@ -183,7 +184,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I1', 'I2'],
-    run: { nodes: 4, rounds: 60, seed: 2, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 3, faults: ['adversary', 'byzantine'], lies: ['stale-parent'], steady: true },
   },
   {
     name: 'old-voters-alone',
@@ -487,6 +488,35 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: ['I11'],
     run: { nodes: 7, rounds: 60, seed: 1, faults: [], checks: ['I11'] },
   },
+];
+
+/** f nodes that have forgotten and do not know it are as bad as f liars, and split nothing: it takes one more. */
+const LOSING_TAILS = { nodes: 4, rounds: 12, faults: ['lost-tail', 'adversary'], steady: true, fragile: 2 } as const;
+
+/**
+ * What comes of some of these rules under the targeted adversary (adversary.ts): the chain splits. I8 sees them sooner, and so
+ * I1 is looked at alone. That a node votes for two blocks (two-notarize) is not among them: whoever holds the certificate of one
+ * does not look at another of its view, and so f liars split nothing with it.
+ */
+const FORKS: readonly { readonly rule: string; readonly run: Omit<Mutant['run'], 'checks'> }[] = [
+  { rule: 'final-after-skip', run: { nodes: 4, rounds: 12, seed: 1, faults: ['adversary'], steady: true } },
+  { rule: 'final-after-skip', run: { nodes: 7, rounds: 6, seed: 1, faults: ['adversary'], steady: true } },
+  { rule: 'skip-after-final', run: { nodes: 4, rounds: 12, seed: 1, faults: ['adversary'], steady: true } },
+  { rule: 'skip-after-final', run: { nodes: 7, rounds: 6, seed: 1, faults: ['adversary'], steady: true } },
+  { rule: 'unsynced-ledger', run: { nodes: 4, rounds: 6, seed: 19, faults: ['crash', 'adversary'], steady: true } },
+  { rule: 'votes-not-remembered', run: { nodes: 4, rounds: 6, seed: 6, faults: ['crash', 'adversary'], steady: true } },
+  { rule: 'forgetful', run: { ...LOSING_TAILS, seed: 6 } },
+  { rule: 'votes-on', run: { ...LOSING_TAILS, seed: 4 } },
+];
+
+export const MUTANTS: readonly Mutant[] = [
+  ...RULES,
+  ...FORKS.map(({ rule, run }): Mutant => {
+    const mutant = RULES.find(({ name }) => name === rule);
+    if (mutant === undefined) throw new Error(`no mutant ${rule}`);
+    const name = `${rule}-forks`;
+    return { ...mutant, name, caughtBy: ['I1'], run: { ...run, checks: ['I1'] } };
+  }),
 ];
 
 /** Runs with a mutant's core. */

@@ -24,10 +24,8 @@ describe('invariants', () => {
   test.each(STORMS)('are tried at $nodes nodes with f liars, and with f that lose their memory', ({ nodes, seeds }) => {
     const { registry, nodes: all } = new Cluster({ nodes, seed: 0 });
     const { hours } = all[0].state;
-    const liars = Array.from(
-      { length: seeds },
-      (_, i) => new Faults({ kinds: FAULTS, steady: false, lies: [], seed: i + 1, n: nodes, hours }).liars.size,
-    );
+    const plain = { kinds: FAULTS, steady: false, lies: [], n: nodes, hours, leaderOf: () => 0 };
+    const liars = Array.from({ length: seeds }, (_, i) => new Faults({ ...plain, seed: i + 1 }).liars.size);
     expect(liars).toEqual(expect.arrayContaining([0, registry.f]));
   });
 
@@ -38,6 +36,11 @@ describe('invariants', () => {
   test('hold for f liars and an adversary that never rests', () => {
     for (let seed = 1; seed <= 8; seed++)
       holds({ nodes: 4, rounds: 20, seed, faults: ['byzantine', 'adversary', 'crash'], steady: true });
+  });
+
+  test('hold where more than f lose the ends of their ledgers, and know it: it may stand still, but nothing splits', () => {
+    for (let seed = 1; seed <= 12; seed++)
+      holds({ nodes: 4, rounds: 6, seed, faults: ['lost-tail', 'adversary'], steady: true, fragile: 2 });
   });
 
   test('hold where a day begins, with restarts from the checkpoint that is made there', () => {

@@ -305,18 +305,24 @@ function contradictions(said: readonly Signed[]): string[] {
   return found;
 }
 
-/** In the second round nobody hears such messages, so that the round stays open while a node dies and comes back. */
+/**
+ * In the second round nobody hears such messages, and from its second 104 on nobody hears anything, so that the round stays open
+ * while a node dies and comes back.
+ */
 function deafRound(deafTo: readonly Signed['body']['type'][]): { play: Neighbours; view: number } {
-  const lost: Options['lost'] = ({ body, round, sender }, to) =>
-    round === R + 1 && sender !== to && deafTo.includes(body.type);
+  const lost: Options['lost'] = ({ body, round, sender }, to, play) =>
+    sender !== to && (play.clock.time > (R * 300 + 104) * 1000 || (round === R + 1 && deafTo.includes(body.type)));
   const play = new Neighbours({ lost }).rounds(1).until(30);
   play.buy(0, 7000);
   play.buy(1, 11_000);
   return { play: play.until(94.4), view: firstView(R + 1, 'SEAL') };
 }
 
-/** A node votes for a SEAL, dies before anyone hears it, comes back with this ledger, and meets a second SEAL of that view. */
-function diesAfterVoting(ledgerAfter: (before: MemoryLedger) => MemoryLedger): string[] {
+/**
+ * A node votes for a SEAL, dies before anyone hears it, comes back with this ledger, and meets a second SEAL of that view; what it
+ * has contradicted until that second.
+ */
+function diesAfterVoting(ledgerAfter: (before: MemoryLedger) => MemoryLedger, second = 104): string[] {
   const { play, view } = deafRound(['VOTE']);
   const first = play
     .player(leader(play, view))
@@ -327,7 +333,7 @@ function diesAfterVoting(ledgerAfter: (before: MemoryLedger) => MemoryLedger): s
   const carried = first.body.carried.filter((m) => m.sender !== 1);
   const rival = play.sign<Block>({ ...first, body: { ...first.body, carried } });
   play.hear(victim, 'p2pebt/1/street/PROPOSE/cp2', toWire(rival));
-  play.until(104);
+  play.until(second);
   expect(play.state(victim).view).toBe(view);
   return contradictions(play.player(victim).said);
 }
@@ -354,6 +360,12 @@ test('a node that knows that votes are missing abstains from this round, and fro
     return Object.assign(first, { whole: true }); // nothing was voted since, so that the counts agree again
   };
   expect(diesAfterVoting(twice)).toEqual([]);
+});
+
+test('it votes in the round after that again, but in no view of the old one, even if that is still open (rule 7)', () => {
+  const lost = (before: MemoryLedger): MemoryLedger =>
+    Object.assign(new MemoryLedger(), { blocks: before.blocks, statements: before.statements, whole: false });
+  expect(diesAfterVoting(lost, 300 + 30)).toEqual([]);
 });
 
 /** The leader proposes, dies, and comes back without the orders of the others, which would make another SEAL. */
@@ -508,6 +520,14 @@ test('never over capacity: three orders of 11 kW share a limit that admits one, 
   const charging = [0, 1, 2].flatMap((index) => scheduled(play, index)).filter((line) => line.includes('charge'));
   expect(charging.sort()).toEqual(['1000 charge 11000 W', '1001 charge 11000 W', '1002 charge 11000 W']);
   expect(Math.max(...imports_W(play))).toBeLessThanOrEqual(80_000);
+});
+
+test('never over the export limit: three who sell 11 kW share one that lets one feed in, and no one waits for ever', () => {
+  const play = new Neighbours({ changes: { exportLimit_W: 12_000 }, load_W: () => 0 }).until(30);
+  for (const index of [0, 1, 2]) play.wish(index, { side: 'sell', power_W: 11_000 });
+  play.rounds(7);
+  const feeding = [0, 1, 2].flatMap((index) => scheduled(play, index)).filter((line) => line.includes('discharge'));
+  expect(feeding.sort()).toEqual(['1000 discharge 10230 W', '1002 discharge 10230 W', '1004 discharge 10230 W']);
 });
 
 test('who is held back for safety comes first in the next round, and the chronicle says what of whom was held back', () => {

@@ -20,9 +20,9 @@ export function PoBRound(pob: PoBState, block: ChainState, now_ms: number): void
 }
 
 /**
- * PoBMine(header, previousBlock): may this header be published? Its parent must be the SEAL that it solves on a chain
- * that extends roundBlock, the mandatory wait must be over, and it must beat the best header heard (suppression).
- * Clears the round, so that a node mines once.
+ * PoBMine(header, previousBlock): may this header be published? Its parent must be the SEAL that it solves, the mandatory
+ * wait must be over, and it must beat the best header heard (suppression). That the SEAL's chain extends roundBlock need not
+ * be asked: a node keeps only blocks that stand on its last final one. Clears the round, so that a node mines once.
  */
 export function PoBMine(
   pob: PoBState,
@@ -34,17 +34,10 @@ export function PoBMine(
 ): boolean {
   if (pob.roundBlock === null || pob.roundTime_ms === null) return false;
   if (mined.header.body.seal !== previousBlock.state.seal) return false;
-  if (!descends(previousBlock, pob.roundBlock) || now_ms < earliest_ms) return false;
+  if (now_ms < earliest_ms) return false;
   pob.roundBlock = null;
   pob.roundTime_ms = null;
   return best === null || compareHeaders(mined, best) < 0;
-}
-
-/** A final block extends every block that was final before it, so the walk may end there. */
-function descends(node: BlockNode, ancestor: string): boolean {
-  for (let at: BlockNode | null = node; at !== null; at = at.parent)
-    if (at.final || at.state.tip === ancestor) return true;
-  return false;
 }
 
 /** IMPLEMENT(newTXs, chain): the block that extends the chain by the winning header's transactions. */
