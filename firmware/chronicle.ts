@@ -4,6 +4,9 @@
  */
 import type { Past } from './ports.ts';
 import { accountOf, rowsOf } from './protocol/account.ts';
+import { bindingRound } from './protocol/benefit/feasible.ts';
+import type { PlanAhead } from './protocol/benefit/instance.ts';
+import { type Breach, breach } from './protocol/benefit/safety.ts';
 import type { ChainState } from './protocol/chain.ts';
 import { everyone } from './protocol/members.ts';
 import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
@@ -21,8 +24,17 @@ export interface BlockRow {
   readonly lambda: number | null;
   readonly votes: number;
   readonly orders: number;
-  /** Of a SCHEDULE: what had to run and was held back for safety, by node; in the order's own power. */
-  readonly heldBack: readonly { readonly node: number; readonly power_W: number }[];
+  /** Of a SCHEDULE: what had to run and was held back for safety. */
+  readonly heldBack: readonly HeldBack[];
+}
+
+export interface HeldBack {
+  readonly node: number;
+  readonly order: string;
+  /** In the order's own power: what it did not get. */
+  readonly power_W: number;
+  /** The rule that this order would have broken beside all that runs. */
+  readonly why: Breach;
 }
 
 export interface PowerPoint {
@@ -117,7 +129,7 @@ export function record(chronicle: Chronicle, final: FinalStep, account: Sums = a
     lambda: header === null ? null : header.lambda,
     votes,
     orders: served.length,
-    heldBack: header === null ? [] : heldBack(before, state),
+    heldBack: header === null ? [] : heldBack(before, state, header.plan),
   });
   add(chronicle, account);
   for (const { order } of served) {
@@ -136,11 +148,25 @@ export function record(chronicle: Chronicle, final: FinalStep, account: Sums = a
 }
 
 /** Orders at the end of their wait that a schedule left over, wholly or in part: only safety allows that. */
-function heldBack({ instance }: ChainState, { pending }: ChainState): BlockRow['heldBack'] {
-  const due = new Set(instance?.pending.filter((order) => order.remainingWait_rounds === 0).map(({ id }) => id));
-  return pending
-    .filter(({ order }) => due.has(order.id))
-    .map(({ order, remaining_W }) => ({ node: order.sender, power_W: remaining_W }));
+function heldBack({ instance }: ChainState, { pending }: ChainState, plan: PlanAhead): HeldBack[] {
+  if (instance === null) return [];
+  const whole = instance.pending.map(({ power_W }, index) => ({ index, power_W }));
+  const due = whole.filter(({ index }) => instance.pending[index].remainingWait_rounds === 0);
+  const indexOf = new Map(due.map(({ index }) => [instance.pending[index].id, index]));
+  const rows = pending.filter(({ order }) => indexOf.has(order.id));
+  if (rows.length === 0) return [];
+  const running = bindingRound(instance, plan);
+  const together = breach(instance, due) ?? 'capacity'; // nothing is held back but where these cannot all run
+  return rows.map(({ order, remaining_W }) => {
+    const index = indexOf.get(order.id);
+    const withIt = [...running.filter((other) => other.index !== index), ...whole.filter((one) => one.index === index)];
+    return {
+      node: order.sender,
+      order: order.id,
+      power_W: remaining_W,
+      why: breach(instance, withIt) ?? together,
+    };
+  });
 }
 
 /** The chain goes on from a checkpoint: blocks in between were not seen, and with them what became of an order. */

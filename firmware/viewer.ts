@@ -12,6 +12,7 @@ import type {
   ChargePointView,
   ContactView,
   FluctuationView,
+  HeldBackView,
   NeighbourhoodView,
   NodeView,
   OrderView,
@@ -126,7 +127,7 @@ function blockRows(chronicle: Chronicle, decided: number, round_ms: number, runt
   return rows;
 }
 
-/** The plan ahead of the SCHEDULE that the chain has just committed: its Theta, and the forecast load under it. */
+/** The plan ahead of the SCHEDULE that the chain has just committed: its Theta, the forecast load under it, and the orders it expects. */
 export function aheadOf(
   instance: Parameters<typeof evaluate>[0],
   plan: Parameters<typeof evaluate>[1],
@@ -138,6 +139,8 @@ export function aheadOf(
     start_ms: (instance.round + k) * round_ms,
     planned_W,
     load_W: instance.load_W[k],
+    buys_W: k === 0 ? 0 : instance.buyForecast_W[k],
+    sells_W: k === 0 ? 0 : instance.sellForecast_W[k],
   }));
 }
 
@@ -214,7 +217,20 @@ function chargePointView(status: ChargePointStatus, parts: ViewParts): ChargePoi
     faults: [...new Set([...(decision?.faults.map(({ text }) => text) ?? []), ...status.troubles])],
     override: status.override,
     orders: orderRows(parts),
+    heldBack: heldBackRows(parts),
   };
+}
+
+/** Of this node's orders, what the last agreed round held back. */
+export function heldBackRows({ chronicle, config }: Pick<ViewParts, 'chronicle' | 'config'>): HeldBackView[] {
+  const last = chronicle.blocks.findLast(({ kind }) => kind === 'SCHEDULE');
+  return (last?.heldBack ?? []).flatMap(({ node, order: id, power_W, why }) => {
+    const order = chronicle.orders.get(id)?.order;
+    if (last === undefined || node !== config.index || order === undefined) return [];
+    const { side, power_W: ordered_W } = order.body;
+    const start_ms = last.round * config.neighbourhood.roundTime_s * 1000;
+    return [{ side, power_W: ordered_W, heldBack_W: power_W, round: last.round, start_ms, why }];
+  });
 }
 
 /** A schedule is a promise until its round has passed: the last that has is `passed`. */

@@ -44,6 +44,9 @@ export interface AheadRow {
   readonly planned_W: number;
   /** The forecast load of the households alone. */
   readonly load_W: number;
+  /** Forecast of the power of orders that will be placed for this round; 0 in the first, whose orders are known. */
+  readonly buys_W: number;
+  readonly sells_W: number;
 }
 
 /** The three forms of PF (protocol README, PF): slopes in kW per hour. */
@@ -155,6 +158,8 @@ export interface ChargePointView {
   readonly override: Override;
   /** Scheduled ones have a round that is not over yet. Pending first, then the latest of the others. */
   readonly orders: readonly OrderView[];
+  /** Of these, what the last agreed round held back for safety; empty in all but the worst rounds. */
+  readonly heldBack: readonly HeldBackView[];
 }
 
 /** What was asked for and what is so are two facts. */
@@ -174,6 +179,17 @@ export interface OrderView {
   readonly round: number;
   readonly state: 'pending' | 'scheduled' | 'executed' | 'expired' | 'cancelled';
   readonly waited_rounds: number;
+}
+
+export interface HeldBackView {
+  readonly side: 'buy' | 'sell';
+  /** Of the order, and what it did not get of that. */
+  readonly power_W: number;
+  readonly heldBack_W: number;
+  readonly round: number;
+  readonly start_ms: number;
+  /** What it would have broken beside all that runs: its connector, the capacity or the export limit of the neighbourhood. */
+  readonly why: 'connector' | 'capacity' | 'export';
 }
 
 /** The owner's word over the plan: `stop` opens, `charge` charges now, `none` follows the plan. */
@@ -224,6 +240,7 @@ export function withoutController(last: NodeView, why: string, observed: readonl
         faults: [],
         override: 'none',
         orders: [],
+        heldBack: [],
       },
     }),
   };

@@ -21,8 +21,8 @@ const UNASKED = 7;
 /** A gain below this share of the value is nothing. */
 const WORTH = 1e-6;
 
-export function improve(instance: Instance, plan: PlanAhead, deadline: () => boolean): PlanAhead {
-  const draft = new Draft(instance, plan, deadline);
+export function improve(instance: Instance, plan: PlanAhead, deadline: () => boolean, effort = 1): PlanAhead {
+  const draft = new Draft(instance, plan, deadline, effort);
   draft.search();
   return draft.plan;
 }
@@ -44,10 +44,13 @@ class Draft {
   readonly #mostNet_W: number;
   readonly #leastNet_W: number;
 
+  /** So many times as many plans as usual are looked at. */
+  readonly #effort: number;
   /** Time is up. */
   readonly #late: () => boolean;
 
-  constructor(instance: Instance, plan: PlanAhead, deadline: () => boolean) {
+  constructor(instance: Instance, plan: PlanAhead, deadline: () => boolean, effort: number) {
+    this.#effort = effort;
     const { pending, load_W, limits } = instance;
     this.#instance = instance;
     this.#plan = plan;
@@ -126,18 +129,18 @@ class Draft {
   #searchWhole(whole: readonly number[]): void {
     const choices = whole.map((index) => this.#instance.pending[index]!.remainingWait_rounds + 1);
     const plans = choices.reduce((product, waits) => product * waits, 1);
-    if (plans <= MAX_PLANS) {
+    if (plans <= MAX_PLANS * this.#effort) {
       this.#tryAll(whole);
       return;
     }
     // A pass over groups of d orders with w waits each looks at (n / d) w^d plans: the largest d within the bound.
     const waits = choices.reduce((sum, one) => sum + one, 0) / whole.length;
     let size = 2;
-    while ((whole.length / (size + 1)) * waits ** (size + 1) <= PLANS_A_PASS) size++;
+    while ((whole.length / (size + 1)) * waits ** (size + 1) <= PLANS_A_PASS * this.#effort) size++;
     const shuffled = new Shuffled(whole);
-    for (let idle = 0; idle < IDLE_PASSES; ) {
+    for (let idle = 0, odd = false; idle < IDLE_PASSES; odd = !odd) {
       const before = this.value;
-      const pass = shuffled.next();
+      const pass = odd ? this.#byConnector(shuffled.next()) : shuffled.next();
       for (let at = 0; at < pass.length; at += size) {
         if (this.#late()) return;
         this.#tryAll(pass.slice(at, at + size));
@@ -145,6 +148,20 @@ class Draft {
       idle = before - this.value <= WORTH * before ? idle + 1 : 0;
     }
     this.#spareContacts(whole);
+  }
+
+  /** Orders of one connector next to each other: one can take another's place only when both are looked at at once. */
+  #byConnector(pass: readonly number[]): readonly number[] {
+    const { pending, limits } = this.#instance;
+    if (limits.connectors.length === 0) return pass;
+    const byNode = new Map<number, number[]>();
+    for (const index of pass) {
+      const { node } = pending[index]!;
+      const list = byNode.get(node);
+      if (list) list.push(index);
+      else byNode.set(node, [index]);
+    }
+    return [...byNode.values()].flat();
   }
 
   #put(index: number, wait: number): void {

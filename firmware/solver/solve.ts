@@ -16,6 +16,8 @@ export type Rule = (typeof RULES)[number];
 export interface SolveOptions {
   /** True when it is time to answer. Asked often; the best plan so far is returned. */
   readonly deadline?: () => boolean;
+  /** So many times as many plans as usual are looked at: how far from its end the search stops (test/experiment/search-effort.ts). */
+  readonly effort?: number;
 }
 
 /** A feasible plan; the same for the same instance as long as the deadline does not strike. */
@@ -28,17 +30,17 @@ export function solve(instance: Instance, rule: Rule = 'plan', options: SolveOpt
     case 'spread':
       return spread(instance);
     case 'plan':
-      return plan(instance, options.deadline ?? (() => false));
+      return plan(instance, options.deadline ?? (() => false), options.effort ?? 1);
   }
 }
 
 /** The smoothest path that keeps a reserve, followed as closely as whole orders can, and improved by the benefit itself. */
-function plan(instance: Instance, deadline: () => boolean): PlanAhead {
+function plan(instance: Instance, deadline: () => boolean, effort: number): PlanAhead {
   const later = instance.load_W.length > 1;
   const first = assign(instance, smoothestPath(instance), chooseGreedy, (items, need_W) =>
     chooseExact(items, need_W, later),
   );
-  return improve(instance, first, deadline);
+  return improve(instance, first, deadline, effort);
 }
 
 /** Everything at once: what happens without the trade. */

@@ -1,8 +1,6 @@
 /**
  * node firmware/launch.cjs test/experiment/sampled-limit.ts FILE... [--days 6] [--futures 80]: what a causal rule can
- * reach on five-minute days that is given the distribution. There a charging session orders again every round, so
- * rounds depend on each other and causal-limit.ts does not apply. A session is taken to start at a rate by the hour, with
- * the power of a session of the file, and to go on to the next round with one probability.
+ * reach on five-minute days that is given the distribution (session-day.ts). There causal-limit.ts does not apply.
  *
  * The rule knows that model and which sessions run. Each round it draws futures and takes the net power whose mean cost
  * over them is least, when each future is played as well as can be from the next round on (a two-stage stochastic
@@ -11,7 +9,7 @@
  * plays the same day with every order cut into parts of 3 kW at most.
  */
 import { parseArgs } from 'node:util';
-import type { Instance, PlanAhead, Side } from '../../firmware/protocol/benefit/instance.ts';
+import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { tube } from '../../firmware/protocol/benefit/tube.ts';
 import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
 import { runDay } from '../../firmware/simulate/run-day.ts';
@@ -21,7 +19,8 @@ import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
 import { pathProgram } from '../../firmware/solver/path.ts';
 import { minimise, type QuadraticProgram } from '../../firmware/solver/quadratic.ts';
 import { seeded } from '../unit/random-instance.ts';
-import { asHistory } from './drawn-day.ts';
+import { drawnSessions, type Model, modelOf, power_W, type Session, step } from './session-day.ts';
+import { withError } from './statistic.ts';
 
 const { values, positionals } = parseArgs({
   options: { days: { type: 'string', default: '6' }, futures: { type: 'string', default: '80' } },
@@ -33,67 +32,6 @@ const AHEAD_rounds = 6;
 const SEARCH_STEPS = 9;
 /** As path.ts scales its program. */
 const SCALE_W = 10_000;
-
-interface Session {
-  readonly side: Side;
-  readonly power_W: number;
-}
-
-interface Model {
-  /** Probability that a session orders in the next round, too. */
-  readonly stays: number;
-  /** Sessions that start, by round of the day: an hour's mean. */
-  readonly starts: readonly number[];
-  readonly kinds: readonly Session[];
-}
-
-function modelOf({ orders, rounds }: Scenario): Model {
-  const byRound = Array.from({ length: rounds }, () => [] as Session[]);
-  for (const { round, side, power_w } of orders) byRound[round]!.push({ side, power_W: power_w });
-  const kinds: Session[] = [];
-  const started = byRound.map((list, round) => {
-    const before = [...(byRound[round - 1] ?? [])];
-    const fresh = list.filter(({ side, power_W }) => {
-      const i = before.findIndex((session) => session.side === side && session.power_W === power_W);
-      if (i >= 0) before.splice(i, 1);
-      return i < 0;
-    });
-    kinds.push(...fresh);
-    return fresh.length;
-  });
-  const hour = rounds / 24;
-  const starts = started.map((_, round) => {
-    const near = started.slice(Math.max(0, round - hour / 2), round + hour / 2 + 1);
-    return near.reduce((sum, count) => sum + count, 0) / near.length;
-  });
-  return { stays: 1 - kinds.length / orders.length, starts, kinds };
-}
-
-/** The sessions of the next round. */
-function step(model: Model, running: readonly Session[], round: number, random: () => number): Session[] {
-  const next = running.filter(() => random() < model.stays);
-  const gap = (): number => -Math.log(1 - random());
-  for (let due = gap(); due < (model.starts[round] ?? 0); due += gap())
-    next.push(model.kinds[Math.floor(random() * model.kinds.length)]!);
-  return next;
-}
-
-const power_W = (sessions: readonly Session[], side: Side): number =>
-  sessions.reduce((sum, session) => sum + (session.side === side ? session.power_W : 0), 0);
-
-function drawnDay(model: Model, like: Scenario, seed: number): Scenario {
-  const random = seeded(seed);
-  const orders = (): Scenario['orders'] => {
-    let sessions: Session[] = [];
-    return model.starts.flatMap((_, round) => {
-      sessions = step(model, sessions, round, random);
-      return sessions.map(({ side, power_W: power_w }, i) => ({ id: `${round}-${i}`, round, side, power_w }));
-    });
-  };
-  const load = (): number[] => like.history[Math.floor(random() * like.history.length)]!.load_w;
-  const day = (): Scenario => ({ ...like, load_w: load(), orders: orders() });
-  return { ...day(), name: `${like.name}, drawn ${seed}`, history: Array.from({ length: 7 }, () => asHistory(day())) };
-}
 
 /** Least cost when the net power of the first round is `first_W`. */
 function costOf({ Q, c, u, bounds }: QuadraticProgram, first_W: number): number {
@@ -183,13 +121,6 @@ const inParts = (day: Scenario): Scenario => ({
   }),
 });
 
-/** Mean and its standard error. */
-function summary(list: readonly number[]): string {
-  const mean = list.reduce((sum, value) => sum + value, 0) / list.length;
-  const squares = list.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return `${mean.toFixed(1)} ± ${Math.sqrt(squares / Math.max(1, list.length - 1) / list.length).toFixed(1)}`;
-}
-
 if (positionals.length === 0) {
   console.error('Give five-minute scenario files, such as five-minute-1.json');
   process.exit(2);
@@ -201,11 +132,11 @@ for (const file of positionals) {
   console.log(
     `${scenario.name}: program ${reduction(scenario, rule).toFixed(1)}, plan ${reduction(scenario).toFixed(1)}, in parts ${reduction(inParts(scenario)).toFixed(1)}`,
   );
-  const days = Array.from({ length: Number(values.days) }, (_, i) => drawnDay(model, scenario, i + 1));
+  const days = Array.from({ length: Number(values.days) }, (_, i) => drawnSessions(model, scenario, i + 1));
   const known = days.map((day) => reduction(day, rule));
   const ours = days.map((day) => reduction(day));
-  const difference = summary(known.map((value, i) => value - ours[i]!));
+  const difference = withError(known.map((value, i) => value - ours[i]!));
   console.log(
-    `  ${days.length} drawn days: program ${summary(known)}, plan ${summary(ours)}, difference ${difference}`,
+    `  ${days.length} drawn days: program ${withError(known)}, plan ${withError(ours)}, difference ${difference}`,
   );
 }

@@ -13,6 +13,14 @@ export function statistic(values: readonly number[]): Statistic {
   return { mean, half: n < 2 ? Number.NaN : quantileT(n - 1) * Math.sqrt(variance / n), n };
 }
 
+/** Mean and its standard error, in words. */
+export function withError(values: readonly number[], digits = 1): string {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const error = Math.sqrt(squares / Math.max(1, values.length - 1) / values.length);
+  return `${mean.toFixed(digits)} ± ${error.toFixed(digits)}`;
+}
+
 /** Within this on either side lie 95 % of Student's t: its distribution is a finite sum in atan(t / sqrt(freedom)). */
 export function quantileT(freedom: number): number {
   const within = (angle: number): number => {

@@ -141,8 +141,8 @@ describe.each([
     const rows = await cellsOf(page, '#power-rows tr');
     const kW = (watts: number | null) => (watts === null ? '–' : (watts / 1000).toFixed(1));
     const all = [
-      ...power.map((row) => [kW(row.with_W), kW(row.without_W), '–', '–']),
-      ...ahead.map((row) => ['–', '–', kW(row.planned_W), kW(row.load_W)]),
+      ...power.map((row) => [kW(row.with_W), kW(row.without_W), '–', '–', '–', '–']),
+      ...ahead.map((row) => ['–', '–', kW(row.planned_W), kW(row.load_W), kW(row.buys_W), kW(row.sells_W)]),
     ];
     expect(rows.map((cells) => cells.slice(1))).toEqual(all.reverse());
 
@@ -184,6 +184,8 @@ describe.each([
       'no reading',
       'state of charge unknown',
       'stopped by the owner',
+      'of your buy of 3.7 kW was held back for safety in round',
+      'it would have drawn more than the neighbourhood’s capacity allows',
       '13 messages refused: bad signature 12, over size 1',
     ])
       expect(welded).toContain(words);

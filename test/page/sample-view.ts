@@ -42,6 +42,8 @@ const chain: ChainView = {
     start_ms: round * ROUND_MS,
     planned_W: load_W(round) + 31_000 - 900 * (round - ROUND),
     load_W: load_W(round),
+    buys_W: round === ROUND ? 0 : 24_000,
+    sells_W: round === ROUND ? 0 : 9_000,
   })),
   fluctuation: {
     with: { cbrt: 32.4, pf: 34_012.2, sd: 184.4 },
@@ -121,6 +123,7 @@ const charging: ChargePointView = {
     { id: hash(3), side: 'buy', power_W: 11_000, round: ROUND, state: 'scheduled', waited_rounds: 1 },
     { id: hash(2), side: 'buy', power_W: 11_000, round: ROUND - 3, state: 'executed', waited_rounds: 1 },
   ],
+  heldBack: [],
 };
 
 const feedingBack: ChargePointView = {
@@ -136,6 +139,7 @@ const feedingBack: ChargePointView = {
   faults: [],
   override: 'none',
   orders: [{ id: hash(9), side: 'sell', power_W: 10_000, round: ROUND - 1, state: 'executed', waited_rounds: 0 }],
+  heldBack: [],
 };
 
 const welded: ChargePointView = {
@@ -151,6 +155,16 @@ const welded: ChargePointView = {
   faults: ['welded-contact', 'meter-silent', 'meter at cp-3.local:502: timeout'],
   override: 'stop',
   orders: [{ id: hash(5), side: 'buy', power_W: 3_700, round: ROUND - 5, state: 'cancelled', waited_rounds: 0 }],
+  heldBack: [
+    {
+      side: 'buy',
+      power_W: 3_700,
+      heldBack_W: 1_400,
+      round: ROUND - 1,
+      start_ms: (ROUND - 1) * ROUND_MS,
+      why: 'capacity',
+    },
+  ],
 };
 
 const empty: ChargePointView = {
@@ -166,6 +180,7 @@ const empty: ChargePointView = {
   faults: [],
   override: 'none',
   orders: [],
+  heldBack: [],
 };
 
 /** As the bench serves it: all nodes. */

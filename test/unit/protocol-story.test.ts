@@ -538,6 +538,8 @@ test('who is held back for safety comes first in the next round, and the chronic
   for (const final of play.player(0).finals) record(chronicle, final);
   const held = chronicle.blocks.filter(({ kind }) => kind === 'SCHEDULE').map(({ heldBack }) => heldBack);
   expect(held.map((rows) => rows.map(({ power_W }) => power_W))).toEqual([[11_000, 11_000], [11_000], [], []]);
+  expect(new Set(held.flat().map(({ why }) => why))).toEqual(new Set(['capacity']));
+  expect(chronicle.orders.get(held[1][0].order)?.order.sender).toBe(held[1][0].node);
   const [first, second] = held.map((rows) => rows.map(({ node }) => node));
   expect(first).toContain(second[0]); // held back twice
 

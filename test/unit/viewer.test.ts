@@ -1,12 +1,12 @@
 /** The words of a controller's page that depend on time. */
 import { expect, test } from 'vitest';
-import { emptyChronicle } from '../../firmware/chronicle.ts';
+import { emptyChronicle, record } from '../../firmware/chronicle.ts';
 import type { Config } from '../../firmware/config.ts';
 import { emptyChain } from '../../firmware/page/view.ts';
 import type { Header, Signed } from '../../firmware/protocol/messages.ts';
 import { decisionStart, hours } from '../../firmware/protocol/round.ts';
 import type { ProtocolState } from '../../firmware/protocol/state.ts';
-import { aheadOf, orderState, phaseOf, viewOf } from '../../firmware/viewer.ts';
+import { aheadOf, heldBackRows, orderState, phaseOf, viewOf } from '../../firmware/viewer.ts';
 import { Neighbours } from './protocol-driver.ts';
 
 test('an order is scheduled until its round has passed, and only then executed', () => {
@@ -89,8 +89,35 @@ test('the plan ahead of a schedule: its own rounds, the load of the forecast and
   expect(rows.map(({ round }) => round)).toEqual(instance!.load_W.map((_, k) => 1000 + k));
   expect(rows.map(({ load_W }) => load_W)).toEqual(instance!.load_W);
   expect(rows.length).toBeGreaterThan(1);
+  const expected = instance!.buyForecast_W.map((buys_W, k) => [k && buys_W, k && instance!.sellForecast_W[k]]);
+  expect(rows.map(({ buys_W, sells_W }) => [buys_W, sells_W])).toEqual(expected);
   expect(rows[1].start_ms).toBe(1001 * 300_000);
   const ordered_W = 7000 - Math.floor((11_000 * instance!.dischargingEfficiency_ppm) / 1_000_000);
   expect(header.body.plan.orders).toEqual([0, 0]); // both now
   expect(rows[0].planned_W).toBe(instance!.load_W[0] + ordered_W);
+});
+
+test('what was held back of this node in the last agreed round, and why; of others and of earlier rounds nothing', () => {
+  const play = new Neighbours({ changes: { capacity_W: 80_000 } }).until(30); // admits one of the two
+  for (const index of [0, 1]) play.buy(index, 11_000, { maxWait_rounds: 0 });
+  const chronicle = emptyChronicle();
+  let told = 0;
+  const shown = () => {
+    for (const final of play.player(0).finals.slice(told)) record(chronicle, final);
+    told = play.player(0).finals.length;
+    const { neighbourhood } = play.registry;
+    return [0, 1].map((index) => heldBackRows({ chronicle, config: { neighbourhood, index } as Config }));
+  };
+  play.rounds(1);
+  const held = {
+    side: 'buy',
+    power_W: 11_000,
+    heldBack_W: 11_000,
+    round: 1000,
+    start_ms: 300_000_000,
+    why: 'capacity',
+  };
+  expect(shown().sort((a, b) => a.length - b.length)).toEqual([[], [held]]);
+  play.rounds(2);
+  expect(shown()).toEqual([[], []]);
 });

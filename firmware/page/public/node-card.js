@@ -4,6 +4,7 @@ import { fill, h, setText } from './dom.js';
 import {
   count,
   decimal,
+  HELD_BACK,
   integer,
   kilowattHours,
   OVERRIDE,
@@ -18,6 +19,7 @@ import {
 /** @typedef {import('../view.ts').NodeView} NodeView */
 /** @typedef {import('../view.ts').ChargePointView} ChargePointView */
 /** @typedef {import('../view.ts').OrderView} OrderView */
+/** @typedef {import('../view.ts').HeldBackView} HeldBackView */
 
 const CONTACT = { open: '○ open', closed: '● closed', unknown: '? unknown' };
 
@@ -115,9 +117,10 @@ function chargePoint() {
   const contacts = h('tbody');
   const faults = h('ul', { class: 'faults', 'aria-label': 'Faults' });
   const orders = h('ul', { class: 'orders' });
+  const heldBack = h('ul', { class: 'held-back', 'aria-label': 'Held back' });
   const ordersTitle = h('h4', {}, 'Orders');
   return {
-    state: [reason, faults, value, flow, soc.element, need],
+    state: [reason, heldBack, faults, value, flow, soc.element, need],
     more: [
       h(
         'table',
@@ -150,6 +153,8 @@ function chargePoint() {
       fill(orders, point.orders, (list) =>
         list.length > 0 ? list.map(orderItem) : [h('li', { class: 'muted' }, 'none')],
       );
+      heldBack.hidden = point.heldBack.length === 0;
+      fill(heldBack, point.heldBack, (list) => list.map((one) => h('li', {}, heldBackInWords(one))));
       const words = point.pilot ? `${PILOT[point.pilot]} (${point.pilot})` : 'connector silent';
       const bad = point.faults.length > 0 || point.pilot === null || point.pilot === 'E' || point.pilot === 'F';
       return { words, level: bad ? 'bad' : Math.abs(point.power_W ?? 0) >= 50 ? 'active' : 'idle' };
@@ -196,6 +201,15 @@ function orderItem({ id, side, power_W, round, state, waited_rounds }) {
     h('span', {}, `${side} ${power(power_W)}`),
     h('span', { class: 'tag' }, state),
     h('span', { class: 'muted' }, `round ${round}, waited ${integer(waited_rounds)} `, h('code', {}, short(id))),
+  );
+}
+
+/** @param {HeldBackView} held */
+function heldBackInWords({ side, power_W, heldBack_W, round, start_ms, why }) {
+  const part = heldBack_W < power_W ? `${power(heldBack_W)} of your ${side} of` : `Your ${side} of`;
+  return (
+    `${part} ${power(power_W)} was held back for safety in round ${round} (${time(start_ms)}): ${HELD_BACK[why]}. ` +
+    'It is tried again in the next round, before orders that were held back less often.'
   );
 }
 

@@ -5,7 +5,7 @@ import { byId, setText } from './dom.js';
 import { date, integer, kilowatts, power, time } from './words.js';
 
 /** @typedef {import('../view.ts').ChainView} ChainView */
-/** @typedef {{round: number, start_ms: number, with_W: number | null, without_W: number | null, planned_W: number | null, load_W: number | null}} Row */
+/** @typedef {{round: number, start_ms: number, with_W: number | null, without_W: number | null, planned_W: number | null, load_W: number | null, buys_W: number | null, sells_W: number | null}} Row */
 
 const HEIGHT = 300;
 
@@ -19,7 +19,8 @@ const inKilowatts = (value, index, all) => (index === all.length - 1 ? `${intege
 export function rowsOf({ power, ahead }) {
   /** @type {Map<number, Row>} */
   const rows = new Map();
-  for (const row of power) rows.set(row.round, { ...row, planned_W: null, load_W: null });
+  const unknown = { planned_W: null, load_W: null, buys_W: null, sells_W: null };
+  for (const row of power) rows.set(row.round, { ...row, ...unknown });
   for (const row of ahead) rows.set(row.round, { with_W: null, without_W: null, ...rows.get(row.round), ...row });
   return [...rows.values()].sort((a, b) => a.round - b.round);
 }
@@ -166,6 +167,9 @@ export class PowerChart {
       row.without_W === null ? '' : `without ${power(row.without_W)}`,
       row.planned_W === null ? '' : `planned ${power(row.planned_W)}`,
       row.load_W === null ? '' : `load ${power(row.load_W)}`,
+      row.buys_W || row.sells_W
+        ? `new orders expected ${power(row.buys_W ?? 0)} to buy, ${power(row.sells_W ?? 0)} to sell`
+        : '',
     ];
     const words = `${date(row.start_ms)}, ${time(row.start_ms)}: ${parts.filter(Boolean).join(' · ')}`;
     setText(this.#readout, words);
@@ -183,5 +187,7 @@ export function rowInWords(row) {
     ['without', kilowatts(row.without_W)],
     ['planned', kilowatts(row.planned_W)],
     ['load', kilowatts(row.load_W)],
+    ['buys', kilowatts(row.buys_W)],
+    ['sells', kilowatts(row.sells_W)],
   ];
 }

@@ -65,4 +65,11 @@ export const PILOT = {
   F: 'out of service',
 };
 
+/** Why an order that had to run was held back: what it would have broken beside all that runs. */
+export const HELD_BACK = {
+  capacity: 'with all else that runs it would have drawn more than the neighbourhood’s capacity allows',
+  export: 'with all else that runs it would have fed back more than the neighbourhood may',
+  connector: 'its connector runs another order in that round, or cannot deliver so much',
+};
+
 export const OVERRIDE = { stop: 'stopped by the owner', charge: 'charging now by the owner’s wish', none: '' };

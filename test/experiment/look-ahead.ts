@@ -1,0 +1,40 @@
+/**
+ * node firmware/launch.cjs test/experiment/look-ahead.ts [--vehicles 100] [--days 30]: is half a day of look-ahead better
+ * than a quarter? Days of a fleet of its own each, as workload.ts generates them; households and capacity grow with the
+ * vehicles.
+ */
+import { parseArgs } from 'node:util';
+import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
+import { runDay } from '../../firmware/simulate/run-day.ts';
+import { withError } from './statistic.ts';
+import { generate, PAPER } from './workload.ts';
+
+const { values } = parseArgs({
+  options: { vehicles: { type: 'string', default: '100' }, days: { type: 'string', default: '30' } },
+});
+const scale = Number(values.vehicles) / PAPER.vehicles;
+const FIRST_SEED = 5000; // npm run experiment begins at 1
+const days = Array.from({ length: Number(values.days) }, (_, i) =>
+  generate({
+    ...PAPER,
+    seed: FIRST_SEED + i,
+    vehicles: PAPER.vehicles * scale,
+    households: PAPER.households * scale,
+    capacity_W: PAPER.capacity_W * scale,
+  }),
+);
+const QUARTER_rounds = 21_600 / PAPER.roundTime_s;
+const reductions = [QUARTER_rounds, 2 * QUARTER_rounds].map((lookAhead_rounds) =>
+  days.map((day) => {
+    const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, day.round_time_s));
+    return reduction_percent(pf(baseTheta_W(day)), pf(runDay(day, { rule: 'plan', lookAhead_rounds }).theta_W));
+  }),
+);
+const [quarter, half] = reductions as [number[], number[]];
+console.log(
+  `${values.vehicles} vehicles, ${days.length} days, reduction of cbrt(PF), %: 6 hours ${withError(quarter)}, 12 hours ${withError(half)}, ` +
+    `difference ${withError(
+      half.map((value, i) => value - quarter[i]!),
+      2,
+    )}`,
+);

@@ -1,0 +1,62 @@
+/**
+ * node firmware/launch.cjs test/experiment/search-effort.ts FILE... [--effort 6] [--days 60]: is there anything left for
+ * the solver to find? The FILEs are scenarios of one kind. Their own days and days drawn from theirs are played twice,
+ * the second time with so many times as many plans looked at; the value of the plans and the days are compared.
+ */
+import { parseArgs } from 'node:util';
+import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
+import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
+import { runDay } from '../../firmware/simulate/run-day.ts';
+import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
+import { solve } from '../../firmware/solver/solve.ts';
+import { daysOf, drawnDay } from './drawn-day.ts';
+import { drawnSessions, modelOf } from './session-day.ts';
+import { withError } from './statistic.ts';
+
+const { values, positionals } = parseArgs({
+  options: { effort: { type: 'string', default: '6' }, days: { type: 'string', default: '60' } },
+  allowPositionals: true,
+});
+const effort = Number(values.effort);
+const scenarios = positionals.map(readScenario);
+const like = scenarios[0];
+if (like === undefined) {
+  console.error('Give scenario files of one kind, such as paper-*.json');
+  process.exit(2);
+}
+const SESSIONS_BELOW_s = 1800; // shorter rounds depend on each other
+const model = like.round_time_s < SESSIONS_BELOW_s ? modelOf(like) : null;
+const days = daysOf(scenarios);
+const FIRST_SEED = 5000; // the other experiments draw from 1 and from 10,001 on
+const drawn = Array.from({ length: Number(values.days) }, (_, i) =>
+  model ? drawnSessions(model, like, FIRST_SEED + i) : drawnDay(days, like, FIRST_SEED + i),
+);
+
+/** Of the value of a plan (PFint with reserve), the percent that more search takes off, by round. */
+const gains_percent: number[] = [];
+
+function reduction(day: Scenario, more: boolean): number {
+  const { theta_W } = runDay(day, {
+    rule: 'plan',
+    solver: (instance, rule) => {
+      const usual = solve(instance, rule);
+      if (!more) return usual;
+      const longer = solve(instance, rule, { effort });
+      const before = evaluate(instance, usual).pfInt;
+      const less = before - evaluate(instance, longer).pfInt;
+      gains_percent.push(before > 0n ? (100 * Number(less)) / Number(before) : 0);
+      return longer;
+    },
+  });
+  const of = (power_W: readonly number[]): number => Math.cbrt(powerFluctuation(power_W, day.round_time_s));
+  return reduction_percent(of(baseTheta_W(day)), of(theta_W));
+}
+
+for (const scenario of scenarios)
+  console.log(`${scenario.name}: ${reduction(scenario, false).toFixed(1)}, ${reduction(scenario, true).toFixed(1)}`);
+const usual = drawn.map((day) => reduction(day, false));
+const longer = drawn.map((day) => reduction(day, true));
+const difference = longer.map((value, i) => value - usual[i]!);
+console.log(`${drawn.length} drawn days, reduction of cbrt(PF), %, and with ${effort} times as many plans:`);
+console.log(`  ${withError(usual)}, ${withError(longer)}, difference ${withError(difference, 2)}`);
+console.log(`value of a plan, % less: ${withError(gains_percent, 5)}`);
