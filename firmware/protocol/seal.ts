@@ -3,7 +3,7 @@
  * rounds. From then on every node solves and audits the same instance.
  */
 import type { Hash } from '../ports.ts';
-import { type Direction, siteEffect_W } from './benefit/instance.ts';
+import { type Direction, type Instance, siteEffect_W } from './benefit/instance.ts';
 import { poseInstance } from './benefit/pose.ts';
 import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
@@ -192,7 +192,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
 
   const { buy_W, sell_W } = rounds[rounds.length - 1]; // the record of this round
   const history = historyOf(rounds, site);
-  const instance = poseInstance({
+  const posed = poseInstance({
     round,
     roundTime_s: neighbourhood.roundTime_s,
     lookAhead_rounds: neighbourhood.lookAhead_rounds,
@@ -203,7 +203,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     limits: {
       capacity_W: neighbourhood.capacity_W,
       exportLimit_W: neighbourhood.exportLimit_W,
-      margin_W: neighbourhood.margin_W + doubt_W(chain, history, registers, { round, site }),
+      margin_W: neighbourhood.margin_W,
       safeShares_W: neighbourhood.nodes.map((node) => node.safeShare_W),
       lostParts: registry.f + 1,
       connectors: neighbourhood.nodes.map((node) => node.connector ?? { charge_W: 0, discharge_W: 0 }),
@@ -223,6 +223,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     directions: directionsOf(chain, round - 1),
     loadProfile_W: neighbourhood.loadProfile_W,
   });
+  const margin_W = posed.limits.margin_W + doubt_W(chain, history, registers, { posed, site });
   return {
     ...chain,
     ...members,
@@ -230,7 +231,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     height: chain.height + 1,
     sealRound: round,
     seal: block.id,
-    instance,
+    instance: { ...posed, limits: { ...posed.limits, margin_W } },
     pending: ranked,
     rounds,
     allocations: chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK),
@@ -331,28 +332,32 @@ function historyOf(rounds: readonly ChainRound[], site: Signed<Site> | null): Ch
 }
 
 /**
- * How far the load may lie from what is known of it: a vehicle that left makes the households look smaller than they are by what
- * it should have drawn, one that does not feed in larger. The last metered load by all that was allocated and has no METER yet;
- * the present one, what the head meter shows less the schedule, by how far it lies from that, and by no more than all that was
- * scheduled.
+ * How far the load may lie from its forecast, beyond the margin. The forecast may lead away from where the load was last seen, by a
+ * profile that knows little, and the load may stay. And what was seen may be wrong: a vehicle that left makes the households look
+ * smaller than they are by what it should have drawn, one that does not feed in larger. The last metered load by all that was
+ * allocated and has no METER yet; the present one, what the head meter shows less the schedule, by how far it lies from that, and
+ * by no more than all that was scheduled. Without a reading the forecast reaches further than the round that the margin is for,
+ * and each round more may err by as much again.
  */
 function doubt_W(
   { allocations }: ChainState,
   history: readonly ChainRound[],
   registers: readonly (Registers | null)[],
-  { round, site }: { readonly round: number; readonly site: Signed<Site> | null },
+  { posed: { round, load_W, limits }, site }: { readonly posed: Instance; readonly site: Signed<Site> | null },
 ): number {
   const all_W = (those: readonly Allocation[]): number => sum(those.map((a) => Math.abs(a.allocated_W)));
+  const seen = history.flatMap((record) => (record.load_W === undefined ? [] : [{ ...record, load_W: record.load_W }]));
+  const last_W = seen.at(-1)?.load_W ?? 0;
+  const stays_W = Math.abs(load_W[0]! - last_W);
   const scheduled_W = all_W(allocations.filter((a) => a.round === round - 1));
-  const known = history.filter(({ load_W }) => load_W !== undefined);
-  const metered = known.at(site === null ? -1 : -2);
-  if (metered === undefined) return scheduled_W;
+  const metered = seen.at(site === null ? -1 : -2);
+  if (metered === undefined) return stays_W + scheduled_W;
   const unmetered_W = all_W(
     allocations.filter((a) => a.round <= metered.round && a.round > (registers[a.node]?.round ?? -1)),
   );
-  if (site === null) return unmetered_W;
-  const differs_W = Math.abs((known.at(-1)?.load_W ?? 0) - (metered.load_W ?? 0));
-  return Math.min(scheduled_W, differs_W + unmetered_W);
+  return site === null
+    ? stays_W + unmetered_W + limits.margin_W * (round - 1 - metered.round)
+    : stays_W + Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W);
 }
 
 function directionsOf(chain: ChainState, round: number): Direction[] {

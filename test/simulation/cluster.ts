@@ -174,8 +174,9 @@ export class Cluster {
         ? schedule
         : new Faults({ kinds, steady, lies: menu, seed, n, hours, leaderOf: leads, fragile: options.fragile }));
     this.network = new Network(Math.max(1, Math.floor(hours.delta_ms / SLOTS_PER_DELTA)));
-    this.now_ms = ((options.firstRound ?? FIRST_ROUND) - 1) * hours.round_ms;
-    this.world = new World(this.street, this.people, randomStream(options.seed, 'things'), this.now_ms);
+    const { firstRound = FIRST_ROUND } = options;
+    this.now_ms = (firstRound - 1) * hours.round_ms;
+    this.world = new World(this.street, this.people, randomStream(seed, 'things'), firstRound - 1, this.now_ms);
     const present = schedule.keys.length;
     const keys = [...schedule.keys, ...[...this.street.nodes.keys()].slice(n + 1)];
     this.nodes = keys.map((index, place) => ({

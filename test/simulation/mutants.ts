@@ -62,7 +62,7 @@ const RULES: readonly Mutant[] = [
       { file: 'consensus/judge.ts', find: " && audited.code !== 'wrong-seal'", replace: '' },
     ],
     caughtBy: ['I15'],
-    run: { nodes: 4, rounds: 40, seed: 8, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+    run: { nodes: 4, rounds: 40, seed: 6, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
   },
   {
     name: 'false-headers-forgiven',
@@ -76,7 +76,7 @@ const RULES: readonly Mutant[] = [
     meaning: 'two headers of one node bind nobody, and prove nothing',
     patches: [{ file: 'step.ts', find: 'return accuse(state, before.header, header);', replace: 'return;' }],
     caughtBy: ['I15'],
-    run: { nodes: 7, rounds: 40, seed: 1, faults: ['byzantine'], lies: ['double-header'] },
+    run: { nodes: 7, rounds: 40, seed: 3, faults: ['byzantine'], lies: ['double-header'] },
   },
   {
     name: 'small-quorum',
@@ -197,7 +197,7 @@ const RULES: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I3'],
-    run: { nodes: 7, rounds: 12, seed: 5, faults: [], twins: 2 },
+    run: { nodes: 7, rounds: 12, seed: 1, faults: [], twins: 2 },
   },
   {
     name: 'two-notarize',
@@ -350,7 +350,7 @@ const RULES: readonly Mutant[] = [
     meaning: 'the capacity of the connection is no limit',
     patches: [{ file: 'seal.ts', find: 'capacity_W: neighbourhood.capacity_W,', replace: 'capacity_W: 1e9,' }],
     caughtBy: ['I4'],
-    run: { nodes: 10, rounds: 60, seed: 1, faults: [], sizing: 'tight', rule: 'once', checks: ['I4'] },
+    run: { nodes: 10, rounds: 60, seed: 1, faults: [], sizing: 'bare', rule: 'once', checks: ['I4'] },
   },
   {
     name: 'no-reserve',
@@ -364,7 +364,7 @@ const RULES: readonly Mutant[] = [
       firstRound: 1008,
       faults: ['no-show'],
       steady: true,
-      sizing: 'tight',
+      sizing: 'bare',
       rule: 'once',
       checks: ['I4'],
     },
@@ -372,19 +372,39 @@ const RULES: readonly Mutant[] = [
   {
     name: 'no-doubt',
     meaning: 'the present load is what the head meter shows less the schedule, though a vehicle may have left',
-    patches: [{ file: 'seal.ts', find: ' + doubt_W(chain, history, registers, { round, site }),', replace: ',' }],
+    patches: [
+      {
+        file: 'seal.ts',
+        find: 'Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W);',
+        replace: '0 * scheduled_W;',
+      },
+    ],
     caughtBy: ['I4'],
     run: {
       nodes: 10,
       rounds: 45,
-      seed: 5,
+      seed: 16,
       firstRound: 1008,
       faults: ['no-show'],
       steady: true,
-      sizing: 'tight',
+      sizing: 'bare',
       rule: 'once',
       checks: ['I4'],
     },
+  },
+  {
+    name: 'old-load',
+    meaning: 'a forecast made without a reading is as good as one with',
+    patches: [
+      {
+        file: 'seal.ts',
+        find: '? stays_W + unmetered_W + limits.margin_W * (round - 1 - metered.round)',
+        replace: '? unmetered_W',
+      },
+    ],
+    caughtBy: ['I4'],
+    // A day on: the load was another at this hour of the one day that is known.
+    run: { nodes: 4, rounds: 285, seed: 4, faults: ['head-absent'], sizing: 'bare', rule: 'once', checks: ['I4'] },
   },
   {
     name: 'hung-meter',
@@ -397,7 +417,7 @@ const RULES: readonly Mutant[] = [
       seed: 15,
       firstRound: 1008,
       faults: ['loss', 'head-frozen'],
-      sizing: 'tight',
+      sizing: 'bare',
       rule: 'once',
       checks: ['I4'],
     },
@@ -413,28 +433,7 @@ const RULES: readonly Mutant[] = [
       seed: 7,
       firstRound: 1008,
       faults: ['loss', 'head-frozen', 'head-absent', 'head-biased', 'no-show'],
-      sizing: 'tight',
-      rule: 'once',
-      checks: ['I4'],
-    },
-  },
-  {
-    name: 'load-spread',
-    meaning: 'of several rounds between two readings each has the average Theta, less what its own vehicles drew',
-    patches: [
-      {
-        file: 'seal.ts',
-        find: 'rounds[i] = { ...rounds[i], load_W }',
-        replace: 'rounds[i] = { ...rounds[i], load_W: theta_W - rounds[i].vehicles_W }',
-      },
-    ],
-    caughtBy: ['I4'],
-    run: {
-      nodes: 4,
-      rounds: 20,
-      seed: 64,
-      faults: ['loss', 'censor-type', 'head-absent'],
-      sizing: 'tight',
+      sizing: 'bare',
       rule: 'once',
       checks: ['I4'],
     },
@@ -447,10 +446,10 @@ const RULES: readonly Mutant[] = [
     run: {
       nodes: 7,
       rounds: 25,
-      seed: 9,
+      seed: 16,
       firstRound: 1008,
       faults: ['loss', 'head-frozen', 'head-absent', 'head-biased', 'no-show'],
-      sizing: 'tight',
+      sizing: 'bare',
       rule: 'once',
       checks: ['I4'],
     },
@@ -504,9 +503,9 @@ const FORKS: readonly { readonly rule: string; readonly run: Omit<Mutant['run'],
   { rule: 'skip-after-final', run: { nodes: 4, rounds: 12, seed: 1, faults: ['adversary'], steady: true } },
   { rule: 'skip-after-final', run: { nodes: 7, rounds: 6, seed: 1, faults: ['adversary'], steady: true } },
   { rule: 'unsynced-ledger', run: { nodes: 4, rounds: 6, seed: 19, faults: ['crash', 'adversary'], steady: true } },
-  { rule: 'votes-not-remembered', run: { nodes: 4, rounds: 6, seed: 6, faults: ['crash', 'adversary'], steady: true } },
+  { rule: 'votes-not-remembered', run: { nodes: 4, rounds: 6, seed: 7, faults: ['crash', 'adversary'], steady: true } },
   { rule: 'forgetful', run: { ...LOSING_TAILS, seed: 6 } },
-  { rule: 'votes-on', run: { ...LOSING_TAILS, seed: 4 } },
+  { rule: 'votes-on', run: { ...LOSING_TAILS, seed: 8 } },
 ];
 
 export const MUTANTS: readonly Mutant[] = [

@@ -16,11 +16,14 @@ const KINDS = [
 /**
  * `wide`: the connection carries more than everybody together. `tight`: about a third of what the connectors could
  * draw beside the households' peak, and a margin for what a forecast can be wrong by, so that safety has work to do.
+ * `bare`: as tight, with hardly a margin, so that what else keeps the limit shows (for mutants: the households alone may
+ * break this one).
  */
-export type Sizing = 'wide' | 'tight';
+export type Sizing = 'wide' | 'tight' | 'bare';
 
 const PEAK_W = 132_000;
 const MARGIN_W = 10_000;
+const BARE_MARGIN_W = 2000;
 
 const key = (owner: number | string): string => createHash('sha256').update(`key ${owner}`).digest('hex');
 
@@ -42,7 +45,7 @@ export function neighbourhoodOf(chargePoints: number, sizing: Sizing = 'wide', r
     roundTime_s: 300,
     capacity_W: sizing === 'wide' ? 800_000 : PEAK_W + MARGIN_W + 6000 * chargePoints,
     exportLimit_W: sizing === 'wide' ? 800_000 : MARGIN_W,
-    margin_W: sizing === 'wide' ? 0 : MARGIN_W,
+    margin_W: { wide: 0, tight: MARGIN_W, bare: BARE_MARGIN_W }[sizing],
     maxWait_rounds: 2,
     lookAhead_rounds: 12,
     chargingEfficiency_ppm: 930_000,

@@ -42,6 +42,9 @@ interface Bay {
   power_W: number;
 }
 
+/** The households' day, 126 rounds long, so that one day is no guide to the next. */
+const usualLoad_W = (round: number): number => 90_000 + Math.round(40_000 * Math.sin(round / 20));
+
 export class World {
   readonly battery_Wh = BATTERY_WH;
   private readonly neighbourhood: Neighbourhood;
@@ -50,13 +53,14 @@ export class World {
   private readonly things: Random;
   private readonly bays: Bay[];
   private readonly head = { imported: 0, exported: 0 };
-  private load_W = 90_000;
+  private load_W: number;
   private since_ms: number;
 
-  constructor(neighbourhood: Neighbourhood, people: Random, things: Random, now_ms: number) {
+  constructor(neighbourhood: Neighbourhood, people: Random, things: Random, round: number, now_ms: number) {
     this.neighbourhood = neighbourhood;
     this.people = people;
     this.things = things;
+    this.load_W = usualLoad_W(round);
     this.since_ms = now_ms;
     this.bays = neighbourhood.nodes.map(() => ({
       imported: 0,
@@ -69,7 +73,7 @@ export class World {
 
   /** A round of delivery begins: other households' habits, and vehicles change where they have had enough. */
   turn(round: number): void {
-    this.load_W = 90_000 + Math.round(40_000 * Math.sin(round / 20)) + this.people.whole(-2000, 2000);
+    this.load_W = usualLoad_W(round) + this.people.whole(-2000, 2000);
     for (const bay of this.bays) {
       bay.eager_permille = this.things.whole(...EAGER_PERMILLE);
       if (bay.power_W === 0 && Math.abs(bay.stored_Wh / BATTERY_WH - 0.5) > FULL - 0.5) bay.stored_Wh = BATTERY_WH / 2;

@@ -72,6 +72,28 @@ test('what was metered in the last twelve rounds that are over is settled; nothi
   expect(later.meters).toEqual([]); // a round later it is too old for a leader as well
 });
 
+test('of three rounds between two readings nobody knows which had the load: each has the average, whichever a vehicle drew in', () => {
+  const drawn = (round: number, imported_Wh: number): Signed<MeterStatement>[] => {
+    const before = { importedBefore_Wh: 0, exportedBefore_Wh: 0 };
+    return [
+      sign<MeterStatement>(CP, { type: 'METER', ...before, imported_Wh, exported_Wh: 0, mode: 'lease' }, { round }),
+    ];
+  };
+  const heard = good(sealed(begun, R + 1, { site: read(R + 1, 20_000) }));
+  const silent = [R, R + 1].reduce(
+    (chain, round) => good(sealed(chain, round + 2, { site: null, meters: drawn(round, round === R ? 0 : 500) })),
+    heard,
+  );
+  const again = good(sealed(silent, R + 4, { site: read(R + 4, 29_000), meters: drawn(R + 2, 500) }));
+  const between = again.rounds.filter(({ round }) => round >= R && round <= R + 2);
+  // 9 kWh in a quarter of an hour are 36 kW; 500 Wh in five minutes 6 kW, over three rounds 2 kW.
+  expect(between.map(({ theta_W, vehicles_W, load_W }) => [theta_W, vehicles_W, load_W])).toEqual([
+    [36_000, 0, 34_000],
+    [36_000, 6000, 34_000],
+    [36_000, 0, 34_000],
+  ]);
+});
+
 test('a head meter whose registers stand still has said nothing; where one of the two has moved, it has', () => {
   const [hung, imports, exports] = [read(R + 1, R), read(R + 1, R + 1), read(R + 1, R, 1)];
   expect(sealed(begun, R + 1, { site: hung })).toMatch(/bad-site.*stand still/);

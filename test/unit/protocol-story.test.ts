@@ -632,6 +632,22 @@ test.each([
   expect(play.player(0).plans.map(({ round }) => round - R)).toEqual(served);
 });
 
+test('the room kept free spans the last load seen, and without a reading a margin more for each round', () => {
+  const lost: Options['lost'] = ({ body, round }) => body.type === 'SITE' && round > R + 1 && round <= R + 4;
+  // The load stays at 60 kW; of the rounds that it does not know yet the profile says that it falls to 20 kW.
+  const loadProfile_W = Array.from({ length: 288 }, (_, slot) => (slot < R % 288 ? 60_000 : 20_000));
+  const play = new Neighbours({ lost, changes: { margin_W: 5000, loadProfile_W } }).rounds(6);
+  const posed = play.player(0).finals.flatMap(({ state: { instance } }) => (instance === null ? [] : [instance]));
+  expect(posed.map(({ round, load_W, limits }) => [round - R, load_W[0], limits.margin_W])).toEqual([
+    [0, 20_000, 5000 + 40_000],
+    [1, 60_000, 5000],
+    [2, 20_000, 5000 + 40_000 + 2 * 5000],
+    [3, 20_000, 5000 + 40_000 + 3 * 5000],
+    [4, 20_000, 5000 + 40_000 + 4 * 5000],
+    [5, 60_000, 5000],
+  ]);
+});
+
 test('a head meter that was exchanged starts anew: its registers went back, and trading goes on', () => {
   const play = new Neighbours().rounds(2);
   play.head_Wh = -900_000;
