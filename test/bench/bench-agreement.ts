@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { decidedAt, decisionStart, hours } from '../../firmware/protocol/round.ts';
 import { unixMillis } from '../../hal/units.ts';
 import { eventually } from '../e2e/eventually.ts';
 import { startMosquitto } from '../e2e/mosquitto.ts';
-import { neighbourhoodOf } from '../unit/protocol-driver.ts';
+import { neighbourhoodOf, signerOf } from '../unit/protocol-driver.ts';
 import {
   type Figures,
   leapingClock,
@@ -195,6 +196,7 @@ async function measure(chargePoints: number): Promise<Figure[]> {
         name: `  refused as ${code}, messages`,
         value: perRound(({ refused }) => refused[code] ?? 0) / nodes,
       })),
+      { name: 'one signature checked, on this machine alone, µs', value: idle_us },
       { name: 'processor, a node and round, ms', value: perRound(({ processor_ms }) => processor_ms) / nodes },
       { name: '  of it the solver', value: perRound(({ solver_ms }) => solver_ms) / nodes },
       {
@@ -211,6 +213,19 @@ async function measure(chargePoints: number): Promise<Figure[]> {
   }
 }
 
+/** What machines differ by, since half of the work is this: the median time of checking one signature, µs. */
+function signature_us(): number {
+  const [verify, signer, message] = [createVerify(), signerOf(0), new Uint8Array(200)];
+  const signature = signer.sign(message);
+  const times_us = Array.from({ length: 1000 }, () => {
+    const start_ms = performance.now();
+    if (!verify(signer.publicKey, message, signature)) throw new Error('a good signature was refused');
+    return (performance.now() - start_ms) * 1000;
+  });
+  return times_us.sort((a, b) => a - b)[500];
+}
+
+const idle_us = Math.round(signature_us());
 const columns: { head: string; figures: Figure[] }[] = [];
 for (const nodes of values.nodes.split(',').map(Number))
   columns.push({ head: `N = ${nodes}`, figures: await measure(nodes) });
