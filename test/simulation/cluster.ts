@@ -5,6 +5,7 @@
  */
 
 import { sha256 } from '../../firmware/adapters/sha256.ts';
+import { BEGINS_WITHIN } from '../../firmware/head-meter.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
@@ -507,7 +508,10 @@ export class Cluster {
     return new Set(largest.map(({ node }) => node));
   }
 
-  /** Once a round, by the clock of the node; again, if its disk does not know of it. */
+  /**
+   * Once a round, by the clock of the node; again, if its disk does not know of it. Of the head meter as head-meter.ts does it: a
+   * node that starts later in the interval has missed its beginning, and one that has seen no reading yet has seen no register move.
+   */
   private readMeter(node: SimNode): void {
     const round = decidedAt(this.now_ms, node.state.hours.round_ms);
     if (!node.alive || node.state.deciding !== round) return;
@@ -515,7 +519,9 @@ export class Cluster {
     const [kind, of] = isHead ? (['SITE', round] as const) : (['METER', round - 2] as const);
     if (node.disk.load().statements.some((said) => said.kind === kind && said.round >= of)) return;
     if (isHead) {
-      if (this.faults.head === 'absent') return;
+      const { round_ms } = node.state.hours;
+      if (this.faults.head === 'absent' || this.now_ms % round_ms > BEGINS_WITHIN * round_ms) return;
+      if (this.faults.head === 'frozen' && node.state.readSite === null) return;
       if (this.faults.head !== 'frozen') {
         const bias_W = this.faults.head === 'biased' ? HEAD_BIAS_W : 0;
         this.headSaid = { ...this.world.read('head'), power_W: this.site_W + bias_W };
