@@ -116,6 +116,8 @@ export interface ProtocolState {
   healWait_ms: number;
   /** Since when a block is missing that others have voted for; null when none is. */
   missingSince_ms: number | null;
+  /** How many have been asked for it since. */
+  missingAsked: number;
   syncAt_ms: number;
   /** By culprit: the first proof against its last key that this node has seen or made. */
   readonly evidence: Map<number, Signed<Evidence>>;
@@ -263,6 +265,7 @@ export function makeState(
     healAt_ms: 0,
     healWait_ms: 0,
     missingSince_ms: null,
+    missingAsked: 0,
     syncAt_ms: 0,
     evidence: new Map(),
     accusations: new Map(),

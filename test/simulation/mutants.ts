@@ -62,7 +62,7 @@ const RULES: readonly Mutant[] = [
       { file: 'consensus/judge.ts', find: " && audited.code !== 'wrong-seal'", replace: '' },
     ],
     caughtBy: ['I15'],
-    run: { nodes: 4, rounds: 40, seed: 6, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+    run: { nodes: 4, rounds: 40, seed: 10, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
   },
   {
     name: 'false-headers-forgiven',
@@ -197,7 +197,7 @@ const RULES: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I3'],
-    run: { nodes: 7, rounds: 12, seed: 1, faults: [], twins: 2 },
+    run: { nodes: 7, rounds: 12, seed: 7, faults: [], twins: 2 },
   },
   {
     name: 'two-notarize',

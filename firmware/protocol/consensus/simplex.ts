@@ -519,9 +519,15 @@ const HEAL_LAST_DELTAS = 15;
 function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   const { now_ms, hours } = state;
   const holders = holdersOfMissing(state);
-  if (holders === null) state.missingSince_ms = null;
-  else if (state.missingSince_ms === null) state.missingSince_ms = now_ms;
-  else if (now_ms >= state.missingSince_ms + hours.delta_ms) requestSync(state, out, holders);
+  if (holders === null) {
+    state.missingSince_ms = null;
+    state.missingAsked = 0;
+  } else if (state.missingSince_ms === null) state.missingSince_ms = now_ms;
+  else if (now_ms >= state.missingSince_ms + hours.delta_ms) {
+    // Each holder once, then anybody: a block that stays away must not keep this node from what else it lacks.
+    const among = state.missingAsked < holders.length ? holders : undefined;
+    if (requestSync(state, out, among)) state.missingAsked += 1;
+  }
 
   const open = roundOfView(state.view) === state.deciding && now_ms >= viewStart_ms(state) + 5 * hours.delta_ms;
   if (!behind && !open) state.healWait_ms = 0;
@@ -562,18 +568,22 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
-/** Asks one peer after the other, the head meter too, for what follows the last final block. Each begins with another. */
+/**
+ * Asks one peer after the other, the head meter too, for what follows the last final block. Each begins with another. False
+ * where it is too early to ask again, or nobody is there.
+ */
 export function requestSync(
   state: ProtocolState,
   out: Outcome,
   among: readonly number[] = [...everyone(state.finalNode.state).keys()],
-): void {
-  if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return;
+): boolean {
+  if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return false;
   const members = everyone(state.finalNode.state);
   const peers = among.filter(
     (node) => node !== state.self && members[node].role !== 'registrar' && isPresent(state.finalNode.state, node),
   );
-  if (peers.length === 0) return;
+  if (peers.length === 0) return false;
   const to = peers[(state.self + state.syncPeer++) % peers.length];
   askPeer(state, out, to, state.finalNode.state.height, 0);
+  return true;
 }
