@@ -28,7 +28,7 @@ import {
   type Traffic,
   WISHES_ms,
 } from './agreement-nodes.ts';
-import { compare, type Figure, spread } from './figures.ts';
+import { compare, type Figure, percentile, spread } from './figures.ts';
 import { processorTime_s } from './process-figures.ts';
 
 const { values } = parseArgs({
@@ -222,7 +222,7 @@ function signature_us(): number {
     if (!verify(signer.publicKey, message, signature)) throw new Error('a good signature was refused');
     return (performance.now() - start_ms) * 1000;
   });
-  return times_us.sort((a, b) => a - b)[500];
+  return percentile(times_us, 0.5);
 }
 
 const idle_us = Math.round(signature_us());

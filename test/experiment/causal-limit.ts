@@ -10,14 +10,14 @@
 import { parseArgs } from 'node:util';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { tube } from '../../firmware/protocol/benefit/tube.ts';
-import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
-import { runDay } from '../../firmware/simulate/run-day.ts';
-import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
+import { baseTheta_W } from '../../firmware/simulate/measure.ts';
+import { readScenario } from '../../firmware/simulate/scenario.ts';
 import { assign } from '../../firmware/solver/assign.ts';
 import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
 import { asHistory, daysOf, drawnDay } from './drawn-day.ts';
 import { dualBound, squares_kW2 } from './dual-bound.ts';
 import { distributionOf, dynamicProgram, mean, type Program } from './dynamic-program.ts';
+import { played_percent } from './played.ts';
 
 type Solver = (instance: Instance) => PlanAhead;
 
@@ -49,12 +49,6 @@ function ruleOf({ best }: Program, rounds: number, efficiency_ppm: number): Solv
   };
 }
 
-function reduction(scenario: Scenario, solver?: Solver): number {
-  const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, scenario.round_time_s));
-  const { theta_W } = runDay(scenario, solver ? { rule: 'plan', solver } : { rule: 'plan' });
-  return reduction_percent(pf(baseTheta_W(scenario)), pf(theta_W));
-}
-
 /** Mean, its standard error, and the spread of a day. */
 function summary(values: readonly number[], digits = 1): string {
   const middle = mean(values);
@@ -79,8 +73,8 @@ const distribution = distributionOf(days, efficiency_ppm);
 const program = dynamicProgram(distribution);
 
 const drawn = Array.from({ length: Number(values.days) }, (_, seed) => drawnDay(days, like, seed + 1));
-const informed = drawn.map((day) => reduction(day, ruleOf(program, like.rounds, efficiency_ppm)));
-const ours = drawn.map((day) => reduction(day));
+const informed = drawn.map((day) => played_percent(day, { solver: ruleOf(program, like.rounds, efficiency_ppm) }));
+const ours = drawn.map((day) => played_percent(day));
 console.log(`${drawn.length} drawn days, reduction of cbrt(PF), %:`);
 console.log(`  dynamic program that knows the distribution  ${summary(informed)}`);
 console.log(`  plan, seven days of history                  ${summary(ours)}`);
@@ -124,6 +118,6 @@ for (const scenario of scenarios.length > 1 || like.history.length > 0 ? scenari
   );
   const rule = ruleOf(dynamicProgram(distributionOf(others, efficiency_ppm)), scenario.rounds, efficiency_ppm);
   console.log(
-    `${scenario.name}: dynamic program ${reduction(scenario, rule).toFixed(1)}, plan ${reduction(scenario).toFixed(1)}`,
+    `${scenario.name}: dynamic program ${played_percent(scenario, { solver: rule }).toFixed(1)}, plan ${played_percent(scenario).toFixed(1)}`,
   );
 }

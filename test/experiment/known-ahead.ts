@@ -4,11 +4,10 @@
  * there). A controller knows 0 rounds.
  */
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
-import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
-import { runDay } from '../../firmware/simulate/run-day.ts';
 import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import { asHistory } from './drawn-day.ts';
+import { played_percent } from './played.ts';
 
 const KNOWN_rounds = [0, 1, 2];
 
@@ -34,10 +33,8 @@ if (files.length === 0) {
 }
 console.log(`reduction of cbrt(PF), %, the orders of ${KNOWN_rounds.join(', ')} rounds known ahead`);
 for (const scenario of files.map(readScenario)) {
-  const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, scenario.round_time_s));
-  const reductions = KNOWN_rounds.map((known_rounds) => {
-    const { theta_W } = runDay(scenario, { rule: 'plan', solver: informed(scenario, known_rounds) });
-    return reduction_percent(pf(baseTheta_W(scenario)), pf(theta_W)).toFixed(1);
-  });
+  const reductions = KNOWN_rounds.map((known_rounds) =>
+    played_percent(scenario, { solver: informed(scenario, known_rounds) }).toFixed(1),
+  );
   console.log(`${scenario.name}: ${reductions.join(', ')}`);
 }

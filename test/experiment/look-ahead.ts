@@ -4,8 +4,7 @@
  * vehicles.
  */
 import { parseArgs } from 'node:util';
-import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
-import { runDay } from '../../firmware/simulate/run-day.ts';
+import { played_percent } from './played.ts';
 import { withError } from './statistic.ts';
 import { generate, PAPER } from './workload.ts';
 
@@ -25,10 +24,7 @@ const days = Array.from({ length: Number(values.days) }, (_, i) =>
 );
 const QUARTER_rounds = 21_600 / PAPER.roundTime_s;
 const reductions = [QUARTER_rounds, 2 * QUARTER_rounds].map((lookAhead_rounds) =>
-  days.map((day) => {
-    const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, day.round_time_s));
-    return reduction_percent(pf(baseTheta_W(day)), pf(runDay(day, { rule: 'plan', lookAhead_rounds }).theta_W));
-  }),
+  days.map((day) => played_percent(day, { lookAhead_rounds })),
 );
 const [quarter, half] = reductions as [number[], number[]];
 console.log(

@@ -11,14 +11,13 @@
 import { parseArgs } from 'node:util';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { tube } from '../../firmware/protocol/benefit/tube.ts';
-import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
-import { runDay } from '../../firmware/simulate/run-day.ts';
 import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
 import { assign } from '../../firmware/solver/assign.ts';
 import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
 import { pathProgram } from '../../firmware/solver/path.ts';
 import { minimise, type QuadraticProgram } from '../../firmware/solver/quadratic.ts';
 import { seeded } from '../unit/random-instance.ts';
+import { played_percent } from './played.ts';
 import { drawnSessions, type Model, modelOf, power_W, type Session, step } from './session-day.ts';
 import { withError } from './statistic.ts';
 
@@ -101,14 +100,6 @@ function sampled(model: Model): (instance: Instance) => PlanAhead {
   };
 }
 
-function reduction(scenario: Scenario, solver?: (instance: Instance) => PlanAhead): number {
-  const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, scenario.round_time_s));
-  return reduction_percent(
-    pf(baseTheta_W(scenario)),
-    pf(runDay(scenario, { rule: 'plan', ...(solver && { solver }) }).theta_W),
-  );
-}
-
 const PART_W = 3000;
 
 /** The same day, with orders in small parts. */
@@ -130,11 +121,11 @@ for (const file of positionals) {
   const model = modelOf(scenario);
   const rule = sampled(model);
   console.log(
-    `${scenario.name}: program ${reduction(scenario, rule).toFixed(1)}, plan ${reduction(scenario).toFixed(1)}, in parts ${reduction(inParts(scenario)).toFixed(1)}`,
+    `${scenario.name}: program ${played_percent(scenario, { solver: rule }).toFixed(1)}, plan ${played_percent(scenario).toFixed(1)}, in parts ${played_percent(inParts(scenario)).toFixed(1)}`,
   );
   const days = Array.from({ length: Number(values.days) }, (_, i) => drawnSessions(model, scenario, i + 1));
-  const known = days.map((day) => reduction(day, rule));
-  const ours = days.map((day) => reduction(day));
+  const known = days.map((day) => played_percent(day, { solver: rule }));
+  const ours = days.map((day) => played_percent(day));
   const difference = withError(known.map((value, i) => value - ours[i]!));
   console.log(
     `  ${days.length} drawn days: program ${withError(known)}, plan ${withError(ours)}, difference ${difference}`,

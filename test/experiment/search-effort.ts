@@ -5,11 +5,10 @@
  */
 import { parseArgs } from 'node:util';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
-import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
-import { runDay } from '../../firmware/simulate/run-day.ts';
 import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import { daysOf, drawnDay } from './drawn-day.ts';
+import { played_percent } from './played.ts';
 import { drawnSessions, modelOf } from './session-day.ts';
 import { withError } from './statistic.ts';
 
@@ -36,8 +35,7 @@ const drawn = Array.from({ length: Number(values.days) }, (_, i) =>
 const gains_percent: number[] = [];
 
 function reduction(day: Scenario, more: boolean): number {
-  const { theta_W } = runDay(day, {
-    rule: 'plan',
+  return played_percent(day, {
     solver: (instance, rule) => {
       const usual = solve(instance, rule);
       if (!more) return usual;
@@ -48,8 +46,6 @@ function reduction(day: Scenario, more: boolean): number {
       return longer;
     },
   });
-  const of = (power_W: readonly number[]): number => Math.cbrt(powerFluctuation(power_W, day.round_time_s));
-  return reduction_percent(of(baseTheta_W(day)), of(theta_W));
 }
 
 for (const scenario of scenarios)

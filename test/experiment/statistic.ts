@@ -8,17 +8,22 @@ export interface Statistic {
 
 export function statistic(values: readonly number[]): Statistic {
   const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  return { mean, half: n < 2 ? Number.NaN : quantileT(n - 1) * Math.sqrt(variance / n), n };
+  const { mean, error } = meanOf(values);
+  return { mean, half: n < 2 ? Number.NaN : quantileT(n - 1) * error, n };
 }
 
 /** Mean and its standard error, in words. */
 export function withError(values: readonly number[], digits = 1): string {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const error = Math.sqrt(squares / Math.max(1, values.length - 1) / values.length);
+  const { mean, error } = meanOf(values);
   return `${mean.toFixed(digits)} ± ${error.toFixed(digits)}`;
+}
+
+/** The mean and its standard error; 0 of one value. */
+function meanOf(values: readonly number[]): { readonly mean: number; readonly error: number } {
+  const n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / Math.max(1, n - 1) / n) };
 }
 
 /** Within this on either side lie 95 % of Student's t: its distribution is a finite sum in atan(t / sqrt(freedom)). */

@@ -11,12 +11,11 @@ import { refusal } from '../../firmware/protocol/benefit/feasible.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { PPM, siteEffect_W } from '../../firmware/protocol/benefit/instance.ts';
 import { planNet_W } from '../../firmware/protocol/benefit/theta.ts';
-import { baseTheta_W, powerFluctuation, reduction_percent } from '../../firmware/simulate/measure.ts';
-import { runDay } from '../../firmware/simulate/run-day.ts';
 import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import { valuation } from '../../firmware/solver/valuation.ts';
 import { seeded } from '../unit/random-instance.ts';
+import { played_percent } from './played.ts';
 import { drawnSessions, modelOf } from './session-day.ts';
 import { withError } from './statistic.ts';
 
@@ -135,19 +134,14 @@ function wholeAhead(instance: Instance): PlanAhead {
   return refusal(instance, whole) === null ? whole : plan;
 }
 
-function reduction(scenario: Scenario, solver: (instance: Instance) => PlanAhead): number {
-  const pf = (theta_W: readonly number[]): number => Math.cbrt(powerFluctuation(theta_W, scenario.round_time_s));
-  return reduction_percent(pf(baseTheta_W(scenario)), pf(runDay(scenario, { rule: 'plan', solver }).theta_W));
-}
-
 if (positionals.length === 0) {
   console.error('Give five-minute scenario files, such as five-minute-1.json');
   process.exit(2);
 }
 const FIRST_SEED = 900; // sampled-limit.ts draws from 1 on
 for (const scenario of positionals.map(readScenario)) {
-  const rule = (day: Scenario): number => reduction(day, wholeAhead);
-  const plan = (day: Scenario): number => reduction(day, (instance) => solve(instance));
+  const rule = (day: Scenario): number => played_percent(day, { solver: wholeAhead });
+  const plan = (day: Scenario): number => played_percent(day);
   console.log(`${scenario.name}: whole ${rule(scenario).toFixed(1)}, plan ${plan(scenario).toFixed(1)}`);
   const model = modelOf(scenario);
   const days = Array.from({ length: Number(values.days) }, (_, i) => drawnSessions(model, scenario, FIRST_SEED + i));
