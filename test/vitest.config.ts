@@ -8,6 +8,7 @@ export default defineConfig({
       'test/{unit,properties,compliance,scenarios,simulation,exploration,bench,platforms,tidy}/**/*.test.ts',
       'test/*.test.ts',
     ],
+    exclude: ['test/**/*.mutants.test.ts'],
     testTimeout: 60_000,
     // One worker a core: left to itself Vitest keeps one core free, which on two cores is half of them.
     maxWorkers: '100%',

@@ -1,0 +1,11 @@
+/** `npm run test:mutants`: the agreement with one rule taken out, again and again, and how the simulator and the exploration find it. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['test/{simulation,exploration}/*.mutants.test.ts'],
+    testTimeout: 60_000,
+    maxWorkers: '100%',
+  },
+});
