@@ -288,11 +288,13 @@ export class Checkers implements Partial<Watch> {
       throw new Violation('I4', round, `the site draws ${site_W} W of ${capacity_W} W, households ${load_W} W`);
     if (-site_W > Math.max(exportLimit_W, -load_W))
       throw new Violation('I4', round, `the site feeds ${-site_W} W of ${exportLimit_W} W, households ${load_W} W`);
+    const members = this.cluster().nodes;
     power_W.forEach((power, node) => {
       const { charge_W, discharge_W } = nodes[node].connector ?? { charge_W: 0, discharge_W: 0 };
       if (power > charge_W || -power > discharge_W)
         throw new Violation('I5', round, `the connector of node ${node} carries ${power} W`);
-      if (stored_Wh[node] < 0 || stored_Wh[node] > this.cluster().world.battery_Wh)
+      // A liar may wish for more than its own vehicle takes, and harms nobody else by it.
+      if (members[node].honest && (stored_Wh[node] < 0 || stored_Wh[node] > this.cluster().world.battery_Wh))
         throw new Violation('I5', round, `the battery at node ${node} holds ${Math.round(stored_Wh[node])} Wh`);
     });
   }

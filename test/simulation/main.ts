@@ -1,4 +1,4 @@
-/** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all [--steady] [--tight] [--jobs N] [--json]`. Exit code 1 on a violation. */
+/** `npm run simulate -- --nodes 100 --rounds 1000 --seed 7 --faults all`; further flags: USAGE. Exit code 1 on a violation. */
 import { parseArgs } from 'node:util';
 import { RULES, type Rule } from '../../firmware/solver/solve.ts';
 import { LIES, type Lie } from './byzantine.ts';
@@ -17,7 +17,7 @@ const USAGE = `npm run simulate -- [--nodes N] [--rounds N] [--seed N] [--faults
   --tight    a connection that carries little more than the households, so that capacity is at stake
   --lies     what malicious nodes choose from: ${LIES.join(', ')}
   --twins    so many nodes run twice under one key, in partitions drawn for each view; no other faults
-  --fragile  so many nodes may lose their memory, even if more than may be faulty
+  --fragile  so many nodes may lose their memory, even if more than may be faulty (then I13 is not looked at)
   --first-round  the first round to be decided (1000); a day begins with every 288th, 1152 for one
   --rule     what all solve by: ${RULES.join(', ')}; without it half of the nodes solve by one, half by another
   --jobs     threads: the rounds are shared out to as many seeds, this one and those after it; the speed counts from when
@@ -44,9 +44,11 @@ const { values } = parseArgs({
   },
 });
 
-function whole(name: string, text: string, least: number): number {
+function whole(name: string, text: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least) fail(`--${name} ${text}: not a whole number from ${least}`);
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+  if (!Number.isSafeInteger(value) || value < least || value > most)
+    fail(`--${name} ${text}: not a whole number ${range}`);
   return value;
 }
 
@@ -93,17 +95,18 @@ if (values.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const twins = whole('twins', values.twins, 0);
 if (values.mutants) process.exit((await showMutants()) ? 0 : 1);
+const nodes = whole('nodes', values.nodes, 4);
+const twins = whole('twins', values.twins, 0, nodes);
 const options: PlainOptions = {
-  nodes: whole('nodes', values.nodes, 4),
+  nodes,
   rounds: whole('rounds', values.rounds, 1),
   seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole('seed', values.seed, 0),
   faults: twins > 0 ? [] : faultsOf(values.faults),
   twins,
   steady: values.steady,
   sizing: values.tight ? 'tight' : 'wide',
-  ...(values.fragile !== undefined && { fragile: whole('fragile', values.fragile, 0) }),
+  ...(values.fragile !== undefined && { fragile: whole('fragile', values.fragile, 0, nodes) }),
   ...(values['first-round'] !== undefined && { firstRound: whole('first-round', values['first-round'], 1) }),
   ...(values.rule !== undefined && { rule: ruleOf(values.rule) }),
   ...(values.lies !== undefined && { lies: values.lies.split(',').map(lieOf) }),
