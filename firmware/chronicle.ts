@@ -151,21 +151,15 @@ export function record(chronicle: Chronicle, final: FinalStep, account: Sums = a
 function heldBack({ instance }: ChainState, { pending }: ChainState, plan: PlanAhead): HeldBack[] {
   if (instance === null) return [];
   const whole = instance.pending.map(({ power_W }, index) => ({ index, power_W }));
-  const due = whole.filter(({ index }) => instance.pending[index].remainingWait_rounds === 0);
-  const indexOf = new Map(due.map(({ index }) => [instance.pending[index].id, index]));
-  const rows = pending.filter(({ order }) => indexOf.has(order.id));
-  if (rows.length === 0) return [];
+  const indexOf = new Map(instance.pending.map(({ id }, index) => [id, index]));
   const running = bindingRound(instance, plan);
-  const together = breach(instance, due) ?? 'capacity'; // nothing is held back but where these cannot all run
-  return rows.map(({ order, remaining_W }) => {
+  return pending.flatMap(({ order, remaining_W }) => {
     const index = indexOf.get(order.id);
-    const withIt = [...running.filter((other) => other.index !== index), ...whole.filter((one) => one.index === index)];
-    return {
-      node: order.sender,
-      order: order.id,
-      power_W: remaining_W,
-      why: breach(instance, withIt) ?? together,
-    };
+    if (index === undefined || instance.pending[index].remainingWait_rounds > 0) return [];
+    const withIt = [...running.filter((other) => other.index !== index), whole[index]];
+    // It alone would have fitted: then it was not its turn among those of its side.
+    const why = breach(instance, withIt) ?? (order.body.side === 'buy' ? 'capacity' : 'export');
+    return [{ node: order.sender, order: order.id, power_W: remaining_W, why }];
   });
 }
 

@@ -225,8 +225,9 @@ function chargePointView(status: ChargePointStatus, parts: ViewParts): ChargePoi
 export function heldBackRows({ chronicle, config }: Pick<ViewParts, 'chronicle' | 'config'>): HeldBackView[] {
   const last = chronicle.blocks.findLast(({ kind }) => kind === 'SCHEDULE');
   return (last?.heldBack ?? []).flatMap(({ node, order: id, power_W, why }) => {
-    const order = chronicle.orders.get(id)?.order;
-    if (last === undefined || node !== config.index || order === undefined) return [];
+    const row = chronicle.orders.get(id);
+    if (last === undefined || node !== config.index || row === undefined || row.expired) return [];
+    const { order } = row;
     const { side, power_W: ordered_W } = order.body;
     const start_ms = last.round * config.neighbourhood.roundTime_s * 1000;
     return [{ side, power_W: ordered_W, heldBack_W: power_W, round: last.round, start_ms, why }];

@@ -209,7 +209,7 @@ function heldBackInWords({ side, power_W, heldBack_W, round, start_ms, why }) {
   const part = heldBack_W < power_W ? `${power(heldBack_W)} of your ${side} of` : `Your ${side} of`;
   return (
     `${part} ${power(power_W)} was held back for safety in round ${round} (${time(start_ms)}): ${HELD_BACK[why]}. ` +
-    'It is tried again in the next round, before orders that were held back less often.'
+    'Each round that is agreed tries it again, until it is too old.'
   );
 }
 
