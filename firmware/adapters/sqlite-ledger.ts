@@ -86,7 +86,7 @@ const FINAL_VIEW = 'final-view';
 const PRUNED_AT_ONCE = 16;
 /** Accounts of this node's own charge point that are told again after a start. */
 const OWN_TOLD = 288;
-const VERSION = 5;
+const VERSION = 6;
 /** 'PEBT', so that no other program's database is taken for a ledger. */
 const APPLICATION_ID = 0x50454254;
 

@@ -26,6 +26,8 @@ export interface ChainRound extends RoundRecord {
   readonly scheduled_W: number;
   /** Net power of the charge points: of each what it metered or, until that is on the chain, what it was allocated. */
   readonly vehicles_W: number;
+  /** First of the rounds between the two readings that gave Theta, and so of those that have one average. Absent with Theta. */
+  readonly averagedFrom_round?: number;
 }
 
 export interface ChainState {

@@ -68,6 +68,7 @@ const ROUND = row<ChainRound>({
   committed: flag,
   scheduled_W: whole,
   vehicles_W: whole,
+  averagedFrom_round: orAbsent(whole),
   theta_W: orAbsent(whole),
   load_W: orAbsent(whole),
 });

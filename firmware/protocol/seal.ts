@@ -121,12 +121,16 @@ function refuseSite(site: Signed<Site>, round: number, chain: ChainState): strin
 
 /**
  * Without a reading, and with the last load too old that two of them have metered, no round is sealed: everyone falls back
- * (M13). The reading for round t meters up to round t-2.
+ * (M13). The reading for round t meters up to round t-2. An average is as old as the first round in it.
  */
 export function lacksSite({ rounds }: ChainState, round: number, site: Signed<Site> | null): boolean {
-  const metered = rounds.findLast(({ load_W }) => load_W !== undefined);
-  return site === null && (metered === undefined || round - 2 - metered.round > SITE_ROUNDS_MISSING);
+  const metered = rounds.findLast(isMetered);
+  return site === null && (metered === undefined || round - 2 - metered.averagedFrom_round > SITE_ROUNDS_MISSING);
 }
+
+type MeteredRound = ChainRound & { readonly load_W: number; readonly averagedFrom_round: number };
+const isMetered = (record: ChainRound): record is MeteredRound =>
+  record.load_W !== undefined && record.averagedFrom_round !== undefined;
 
 /** The state after a SEAL, or why it is invalid on this chain (predicate V). */
 export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {
@@ -296,19 +300,21 @@ function meterRounds(rounds: ChainRound[], chain: ChainState, site: Signed<Site>
   const back = site.body.imported_Wh < before.imported_Wh || site.body.exported_Wh < before.exported_Wh;
   if (back || Math.abs(theta_W) > SITE_MAX_W) return;
   // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
+  const averagedFrom_round = before.round - 1;
   rounds.forEach((record, i) => {
-    if (record.round >= before.round - 1 && record.round <= site.round - 2) rounds[i] = { ...record, theta_W };
+    if (record.round >= averagedFrom_round && record.round <= site.round - 2)
+      rounds[i] = { ...record, theta_W, averagedFrom_round };
   });
 }
 
 /**
- * The load under Theta, anew with every SEAL, since METERs may come later than the reading. Rounds with one Theta and one load (none
- * yet, for new ones) lay between two readings: how the load is spread over them nobody knows, so that all of them have the average.
+ * The load under Theta, anew with every SEAL, since METERs may come later than the reading. How it is spread over the rounds between
+ * two readings nobody knows, so that all of them have the average.
  */
 function findLoads(rounds: ChainRound[]): void {
   for (let first = 0, end = 1; first < rounds.length; first = end++) {
-    const { theta_W, load_W: before_W } = rounds[first];
-    while (end < rounds.length && rounds[end].theta_W === theta_W && rounds[end].load_W === before_W) end += 1;
+    const { theta_W, averagedFrom_round } = rounds[first];
+    while (end < rounds.length && rounds[end].averagedFrom_round === averagedFrom_round) end += 1;
     if (theta_W === undefined) continue;
     const vehicles_W = Math.floor(sum(rounds.slice(first, end).map((record) => record.vehicles_W)) / (end - first));
     const load_W = theta_W - vehicles_W;
@@ -328,16 +334,17 @@ function historyOf(rounds: readonly ChainRound[], site: Signed<Site> | null): Ch
   if (site === null) return history;
   const present = history[history.length - 1];
   const { power_W } = site.body;
-  return history.with(-1, { ...present, theta_W: power_W, load_W: power_W - present.scheduled_W });
+  const load_W = power_W - present.scheduled_W;
+  return history.with(-1, { ...present, theta_W: power_W, load_W, averagedFrom_round: present.round });
 }
 
 /**
  * How far the load may lie from its forecast, beyond the margin. The forecast may lead away from where the load was last seen, by a
  * profile that knows little, and the load may stay. And what was seen may be wrong: a vehicle that left makes the households look
  * smaller than they are by what it should have drawn, one that does not feed in larger. The last metered load by all that was
- * allocated and has no METER yet; the present one, what the head meter shows less the schedule, by how far it lies from that, and
- * by no more than all that was scheduled. Without a reading the forecast reaches further than the round that the margin is for,
- * and each round more may err by as much again.
+ * allocated and has no METER yet; and since it is an average from which the load may have moved, by the margin, which is for the
+ * error of one round, for each round more from the first in it. The present one, what the head meter shows less the schedule, by
+ * how far it lies from that, and by no more than all that was scheduled.
  */
 function doubt_W(
   { allocations }: ChainState,
@@ -346,7 +353,7 @@ function doubt_W(
   { posed: { round, load_W, limits }, site }: { readonly posed: Instance; readonly site: Signed<Site> | null },
 ): number {
   const all_W = (those: readonly Allocation[]): number => sum(those.map((a) => Math.abs(a.allocated_W)));
-  const seen = history.flatMap((record) => (record.load_W === undefined ? [] : [{ ...record, load_W: record.load_W }]));
+  const seen = history.filter(isMetered);
   const last_W = seen.at(-1)?.load_W ?? 0;
   const stays_W = Math.abs(load_W[0]! - last_W);
   const scheduled_W = all_W(allocations.filter((a) => a.round === round - 1));
@@ -355,9 +362,11 @@ function doubt_W(
   const unmetered_W = all_W(
     allocations.filter((a) => a.round <= metered.round && a.round > (registers[a.node]?.round ?? -1)),
   );
+  const next = round - (site === null ? 1 : 2); // the round after the metered one, if that was read at once
+  const moved_W = limits.margin_W * (next - metered.averagedFrom_round);
   return site === null
-    ? stays_W + unmetered_W + limits.margin_W * (round - 1 - metered.round)
-    : stays_W + Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W);
+    ? stays_W + unmetered_W + moved_W
+    : stays_W + Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W + moved_W);
 }
 
 function directionsOf(chain: ChainState, round: number): Direction[] {

@@ -23,7 +23,7 @@ const whole = fc.nat(2 ** 40);
 const power = fc.integer({ min: -(2 ** 40), max: 2 ** 40 });
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex);
 const registers = fc.record({ round: whole, imported_Wh: whole, exported_Wh: whole } satisfies Each<Registers>);
-const metered = { theta_W: power, load_W: power };
+const metered = { averagedFrom_round: whole, theta_W: power, load_W: power };
 const chainRound = fc.record(
   {
     ...metered,

@@ -29,7 +29,7 @@ function plainProfile(series: Series, f: SeriesForecast): (number | undefined)[]
         total += (reach - Math.abs(d)) * value;
         weights += reach - Math.abs(d);
       }
-    return weights > 0 ? floorDiv(total, weights) : f.prior?.[slot];
+    return weights > 0 ? floorDiv(total, weights) : undefined;
   });
 }
 
@@ -57,11 +57,12 @@ const cases = fc
     reach: fc.integer({ min: 0, max: 60 }),
     known: fc.integer({ min: -20, max: 500 }),
     prior: fc.boolean(),
+    unknown: fc.constantFrom('persists', 'zero'),
     values: fc.array(fc.option(fc.oneof(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -1e8, max: 1e8 }))), {
       maxLength: 420,
     }),
   })
-  .map(({ slotsPerDay, reach, known, prior, values }) => {
+  .map(({ slotsPerDay, reach, known, prior, unknown, values }) => {
     const first = known - values.length + 1;
     const timeline = new Timeline(first, values.length);
     const map = new Map<number, number>();
@@ -77,8 +78,8 @@ const cases = fc
       slotsPerDay,
       roundTime_s: 300,
       reach_s: reach * 300,
-      unknown: 'persists',
-      ...(prior && { prior: Array.from({ length: slotsPerDay }, (_, slot) => slot) }),
+      unknown,
+      ...(unknown === 'persists' && prior && { prior: Array.from({ length: slotsPerDay }, (_, slot) => slot) }),
     };
     return { timeline, map, f };
   });
@@ -122,13 +123,15 @@ const ppmOf = (a: number, b: number): number => {
 function plainForecast(series: Series, f: SeriesForecast, level_ppm: number): number[] {
   const mean = plainProfile(series, f).map((value) => (value === undefined ? value : ppmOf(value, level_ppm)));
   const rho = plainPersistence(series, mean, f);
-  const [last, usual] = [series.get(f.known), mean[mod(f.known, f.slotsPerDay)]];
+  const last = series.get(f.known);
   return Array.from({ length: f.rounds }, (_, k) => {
-    const at = mean[mod(f.round + k, f.slotsPerDay)];
+    const slot = mod(f.round + k, f.slotsPerDay);
+    const source = mean[slot] === undefined ? (f.prior ?? []) : mean;
+    const [at, usual] = [source[slot], source[mod(f.known, f.slotsPerDay)]];
     if (at === undefined) return f.unknown === 'persists' ? (last ?? 0) : 0;
     let left = last === undefined || usual === undefined ? 0 : last - usual;
     for (let round = f.known; round < f.round + k; round++) left = ppmOf(left, rho);
-    return Math.max(0, at + left);
+    return f.unknown === 'persists' ? at + left : Math.max(0, at + left);
   });
 }
 
@@ -198,6 +201,8 @@ it('forecast, surprise and level of the day are what they are stated to be', () 
 
 it.each([
   ['forecastSeries', 'k < f.round; k++', 'k < f.known; k++'],
+  ['forecastSeries', 'along(f.prior ?? [])', 'f.prior ?? []'],
+  ['forecastSeries', '? (value ?? given[k] ?? last ?? 0)', '? Math.max(0, value ?? given[k] ?? last ?? 0)'],
   ['surprise', 'deviation - mulDiv(before, rho, PPM)', 'deviation'],
   ['dayLevel_ppm', 'let usual = prior', 'let usual = 0'],
 ] as const)('another %s is noticed', async (name, find, replace) => {

@@ -31,12 +31,12 @@ def effect(side, power, eta):
 class Series:
     """A series by round, with its last known round n and what its window of a week says."""
 
-    def __init__(self, values, n, reach_s, roundtime_s, given=None):
+    def __init__(self, values, n, reach_s, roundtime_s):
         self.values, self.n = values, n
         self.slots = 86_400 // roundtime_s
         self.reach = max(1, reach_s // roundtime_s)
         self.window = range(n - 7 * self.slots, n)
-        self.profile = self.profile_of(values, given)
+        self.profile = self.profile_of(values)
 
     def windowed(self, v):
         r, slots = self.reach, self.slots
@@ -45,17 +45,15 @@ class Series:
             for s in range(slots)
         ]
 
-    def profile_of(self, values, given=None):
-        """By slot: the mean of the window, or what is given, or None where it is unknown."""
+    def profile_of(self, values):
+        """By slot: the mean of the window, or None where it is unknown."""
         total, count = [0] * self.slots, [0] * self.slots
         for r in self.window:
             if r in values:
                 total[r % self.slots] += values[r]
                 count[r % self.slots] += 1
         total, count = self.windowed(total), self.windowed(count)
-        return [
-            floor(total[s], count[s]) if count[s] > 0 else (given[s] if given else None) for s in range(self.slots)
-        ]
+        return [floor(total[s], count[s]) if count[s] > 0 else None for s in range(self.slots)]
 
     def deviation(self, r, mean):
         m = mean[r % self.slots]
@@ -80,18 +78,30 @@ class Series:
                 u += self.profile[r % self.slots]
         return M if u == 0 else floor(a * M, u)
 
-    def forecast(self, t, rounds, level, unknown):
+    def forecast(self, t, rounds, level):
+        """None where nothing is known."""
         mean = [None if m is None else floor(m * level, M) for m in self.profile]
-        persistence = self.persistence(mean)
+        return self.along(mean, t, rounds, self.persistence(mean))
+
+    def along(self, mean, t, rounds, persistence):
         deviation = self.deviation(self.n, mean) or 0
         for _ in range(self.n, t):
             deviation = floor(deviation * persistence, M)
         values = []
         for k in range(rounds):
             m = mean[(t + k) % self.slots]
-            values.append(unknown if m is None else max(0, m + deviation))
+            values.append(None if m is None else m + deviation)
             deviation = floor(deviation * persistence, M)
         return values
+
+    def forecast_of_orders(self, t, rounds, level):
+        return [max(0, value or 0) for value in self.forecast(t, rounds, level)]
+
+    def forecast_of_load(self, t, rounds, given):
+        by_given = self.along(given, t, rounds, self.persistence(self.profile)) if given else [None] * rounds
+        last = self.values.get(self.n, 0)
+        values = zip(self.forecast(t, rounds, M), by_given)
+        return [next(v for v in (*pair, last) if v is not None) for pair in values]
 
     def surprise(self, t, rounds):
         persistence = self.persistence(self.profile)
@@ -116,7 +126,7 @@ def pose(facts):
         theta.insert(0, known[t - 1 - len(theta)])
 
     loads = {each["round"]: each["load_W"] for each in history if "load_W" in each}
-    load = Series(loads, max(loads, default=t - 1), 1800, roundtime, facts.get("loadProfile_W"))
+    load = Series(loads, max(loads, default=t - 1), 1800, roundtime)
 
     ordered = [*history, {"round": t, **facts["arrived"]}]
 
@@ -126,9 +136,9 @@ def pose(facts):
     level = of_orders(lambda buy, sell: buy + sell).level_of_day()
     return {
         "theta_W": theta,
-        "load_W": load.forecast(t, rounds, M, loads.get(load.n, 0)),
-        "buyForecast_W": of_orders(lambda buy, sell: buy).forecast(t, rounds, level, 0),
-        "sellForecast_W": of_orders(lambda buy, sell: sell).forecast(t, rounds, level, 0),
+        "load_W": load.forecast_of_load(t, rounds, facts.get("loadProfile_W")),
+        "buyForecast_W": of_orders(lambda buy, sell: buy).forecast_of_orders(t, rounds, level),
+        "sellForecast_W": of_orders(lambda buy, sell: sell).forecast_of_orders(t, rounds, level),
         "surprise": of_orders(lambda buy, sell: buy - floor(sell * eta, M)).surprise(t, rounds),
     }
 

@@ -62,7 +62,7 @@ const RULES: readonly Mutant[] = [
       { file: 'consensus/judge.ts', find: " && audited.code !== 'wrong-seal'", replace: '' },
     ],
     caughtBy: ['I15'],
-    run: { nodes: 4, rounds: 40, seed: 10, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+    run: { nodes: 4, rounds: 40, seed: 5, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
   },
   {
     name: 'false-headers-forgiven',
@@ -197,7 +197,7 @@ const RULES: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I3'],
-    run: { nodes: 7, rounds: 12, seed: 7, faults: [], twins: 2 },
+    run: { nodes: 7, rounds: 12, seed: 9, faults: [], twins: 2 },
   },
   {
     name: 'two-notarize',
@@ -375,7 +375,7 @@ const RULES: readonly Mutant[] = [
     patches: [
       {
         file: 'seal.ts',
-        find: 'Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W);',
+        find: 'Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W + moved_W);',
         replace: '0 * scheduled_W;',
       },
     ],
@@ -398,13 +398,21 @@ const RULES: readonly Mutant[] = [
     patches: [
       {
         file: 'seal.ts',
-        find: '? stays_W + unmetered_W + limits.margin_W * (round - 1 - metered.round)',
+        find: '? stays_W + unmetered_W + moved_W',
         replace: '? unmetered_W',
       },
     ],
     caughtBy: ['I4'],
     // A day on: the load was another at this hour of the one day that is known.
     run: { nodes: 4, rounds: 285, seed: 4, faults: ['head-absent'], sizing: 'bare', rule: 'once', checks: ['I4'] },
+  },
+  {
+    name: 'fickle-load',
+    meaning: 'a forecast that leads away from the load last seen is believed',
+    patches: [{ file: 'seal.ts', find: ': stays_W + Math.min(', replace: ': Math.min(' }],
+    caughtBy: ['I4'],
+    // A day on: the forecast leads to where the load was at this hour of the one day that is known.
+    run: { nodes: 4, rounds: 290, seed: 1, faults: [], sizing: 'bare', rule: 'once', checks: ['I4'] },
   },
   {
     name: 'hung-meter',

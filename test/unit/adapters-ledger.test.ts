@@ -284,12 +284,12 @@ describe('whose ledger it is', () => {
     expect(codeOf(() => openLedger(join(folder, 'none', 'ledger.sqlite'), identity, counter()))).toBe('unwritable');
 
     const db = new Database(file);
-    db.pragma('user_version = 6');
+    db.pragma('user_version = 7');
     expect(codeOf(open)).toBe('newer');
     expect(codeOf(() => readLedger(file))).toBe('newer');
-    db.pragma('user_version = 4');
-    expect(codeOf(open)).toBe('older');
     db.pragma('user_version = 5');
+    expect(codeOf(open)).toBe('older');
+    db.pragma('user_version = 6');
     db.pragma('application_id = 0');
     expect(codeOf(open)).toBe('not-a-ledger');
     db.pragma('application_id = 1346716244');

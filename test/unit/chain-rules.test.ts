@@ -16,18 +16,19 @@ import { payloadOf, readPayload } from '../../firmware/protocol/messages.ts';
 import { addMeter, addSite, emptyPool } from '../../firmware/protocol/pool.ts';
 import { firstView } from '../../firmware/protocol/round.ts';
 import { sealable, sealBlock } from '../../firmware/protocol/seal.ts';
+import { withPatched } from '../mutate.ts';
 import { registry, sign } from '../vectors/messages.ts';
 
 const R = 1000;
 const [CP, HEAD, REGISTRAR] = [0, 4, 5];
 const NOTHING = { orders: [], meters: [] };
 
-const read = (round: number, imported_Wh: number, exported_Wh = 0): Signed<Site> =>
-  sign<Site>(HEAD, { type: 'SITE', takenAt_ms: 0, imported_Wh, exported_Wh, power_W: 1 }, { round });
-const metered = (round: number): Signed<MeterStatement> =>
+const read = (round: number, imported_Wh: number, exported_Wh = 0, power_W = 1): Signed<Site> =>
+  sign<Site>(HEAD, { type: 'SITE', takenAt_ms: 0, imported_Wh, exported_Wh, power_W }, { round });
+const metered = (round: number, imported_Wh = 9): Signed<MeterStatement> =>
   sign<MeterStatement>(
     CP,
-    { type: 'METER', importedBefore_Wh: 0, exportedBefore_Wh: 0, imported_Wh: 9, exported_Wh: 0, mode: 'lease' },
+    { type: 'METER', importedBefore_Wh: 0, exportedBefore_Wh: 0, imported_Wh, exported_Wh: 0, mode: 'lease' },
     { round },
   );
 
@@ -36,9 +37,10 @@ function sealed(
   chain: ChainState,
   round: number,
   statements: Partial<Parameters<typeof sealBlock>[1]> = {},
+  apply = applyBlock,
 ): ChainState | string {
   const body = sealBlock(chain.tip, { ...NOTHING, site: read(round, round), ...statements }, '');
-  const next = applyBlock(chain, sign(2, body, { round, view: firstView(round, 'SEAL') }), sha256);
+  const next = apply(chain, sign(2, body, { round, view: firstView(round, 'SEAL') }), sha256);
   return isRefusal(next) ? `${next.code}: ${next.detail}` : next;
 }
 const good = (next: ChainState | string): ChainState => {
@@ -73,18 +75,12 @@ test('what was metered in the last twelve rounds that are over is settled; nothi
 });
 
 test('of three rounds between two readings nobody knows which had the load: each has the average, whichever a vehicle drew in', () => {
-  const drawn = (round: number, imported_Wh: number): Signed<MeterStatement>[] => {
-    const before = { importedBefore_Wh: 0, exportedBefore_Wh: 0 };
-    return [
-      sign<MeterStatement>(CP, { type: 'METER', ...before, imported_Wh, exported_Wh: 0, mode: 'lease' }, { round }),
-    ];
-  };
   const heard = good(sealed(begun, R + 1, { site: read(R + 1, 20_000) }));
   const silent = [R, R + 1].reduce(
-    (chain, round) => good(sealed(chain, round + 2, { site: null, meters: drawn(round, round === R ? 0 : 500) })),
+    (chain, round) => good(sealed(chain, round + 2, { site: null, meters: [metered(round, round === R ? 0 : 500)] })),
     heard,
   );
-  const again = good(sealed(silent, R + 4, { site: read(R + 4, 29_000), meters: drawn(R + 2, 500) }));
+  const again = good(sealed(silent, R + 4, { site: read(R + 4, 29_000), meters: [metered(R + 2, 500)] }));
   const between = again.rounds.filter(({ round }) => round >= R && round <= R + 2);
   // 9 kWh in a quarter of an hour are 36 kW; 500 Wh in five minutes 6 kW, over three rounds 2 kW.
   expect(between.map(({ theta_W, vehicles_W, load_W }) => [theta_W, vehicles_W, load_W])).toEqual([
@@ -92,6 +88,46 @@ test('of three rounds between two readings nobody knows which had the load: each
     [36_000, 6000, 34_000],
     [36_000, 0, 34_000],
   ]);
+});
+
+/** Of 120 kW that stay, after so many rounds without a reading: the rounds for whose error room is kept when there is one, and when the next is missing. */
+function roomAfter(gap: number, apply = applyBlock): readonly (number | string)[] {
+  const margin_W = 1000;
+  const street = { ...registry, neighbourhood: { ...registry.neighbourhood, margin_W } };
+  const at = (round: number) => read(round, 10_000 * (round - R + 1), 0, 120_000);
+  const heard = [R, R + 1].reduce(
+    (chain, round) => good(sealed(chain, round, { site: at(round) }, apply)),
+    genesisState(street),
+  );
+  const scheduled = { round: R + gap, node: CP, order: 'aa', ordered_W: 50_000, allocated_W: 50_000 };
+  const again = sealed({ ...heard, allocations: [scheduled] }, R + 1 + gap, { site: at(R + 1 + gap) }, apply);
+  const silent = sealed({ ...good(again), allocations: [] }, R + 2 + gap, { site: null }, apply);
+  return [again, silent].map((next) =>
+    typeof next === 'string' ? next.split(':')[0] : (next.instance?.limits.margin_W ?? 0) / margin_W,
+  );
+}
+const ROOM = [
+  [1, 3],
+  [2, 4],
+  [3, 5],
+  [4, 'site-missing'],
+];
+
+test('an average over several rounds is as old as the first: room is kept for each, and after four no round is sealed on it alone', () => {
+  expect([1, 2, 3, 4].map((gap) => roomAfter(gap))).toEqual(ROOM);
+});
+
+test.each([
+  ['limits.margin_W * (next - metered.averagedFrom_round)', 'limits.margin_W * (next - metered.round)'],
+  ['unmetered_W + moved_W);', 'unmetered_W);'],
+  ['round - 2 - metered.averagedFrom_round >', 'round - 2 - metered.round >'],
+])('without %s an average counts as newer than it is', async (find, replace) => {
+  const patch = { file: 'firmware/protocol/seal.ts', find, replace };
+  const source = { folders: ['firmware'], entry: 'firmware/protocol/block.ts', patches: [patch] };
+  const room = await withPatched(find, source, (mutant: { readonly applyBlock: typeof applyBlock }) =>
+    [1, 2, 3, 4].map((gap) => roomAfter(gap, mutant.applyBlock)),
+  );
+  expect(room).not.toEqual(ROOM);
 });
 
 test('a head meter whose registers stand still has said nothing; where one of the two has moved, it has', () => {

@@ -22,22 +22,22 @@ const drawFrom = (seed: number): Draw => {
   return (low, high) => low + Math.floor(random() * (high - low + 1));
 };
 
-/** Histories with gaps, some loads unknown, with and without a prior; slots of half an hour to six hours. */
+/** Histories with gaps, some loads unknown, with and without a prior; slots of a quarter of an hour to six hours, sun on the roofs. */
 function facts(seed: number) {
   const draw = drawFrom(seed);
-  const roundTime_s = [1800, 7200, 21_600][draw(0, 2)]!;
+  const roundTime_s = [900, 1800, 7200, 21_600][draw(0, 3)]!;
   const slots = 86_400 / roundTime_s;
   const round = 9 * slots + draw(0, slots);
-  const days = draw(0, 8);
+  const knownRounds = roundTime_s === 900 ? draw(0, slots) : draw(0, 8) * slots;
   const history: RoundRecord[] = [];
-  for (let past = Math.max(0, round - days * slots); past < round; past++) {
+  for (let past = round - knownRounds; past < round; past++) {
     if (draw(0, 19) === 0 && past < round - 1) continue; // a round that was never sealed is no gap on a chain; here it is
     history.push({
       round: past,
       buy_W: draw(0, 3) === 0 ? 0 : draw(0, 90_000),
       sell_W: draw(0, 1) === 0 ? 0 : draw(0, 50_000),
       ...(draw(0, 9) > 0 && { theta_W: draw(-20_000, 200_000) }),
-      ...(draw(0, 9) > 0 && { load_W: 40_000 + 10_000 * (past % slots) + draw(-9000, 9000) }),
+      ...(draw(0, 9) > 0 && { load_W: 10_000 * (past % slots) - 30_000 + draw(-9000, 9000) }),
     });
   }
   return {

@@ -112,6 +112,7 @@ const state: ChainState = {
       committed: false,
       scheduled_W: 0,
       vehicles_W: 1380,
+      averagedFrom_round: 998,
       theta_W: -1500,
       load_W: -2880,
     },

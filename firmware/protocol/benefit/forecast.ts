@@ -45,7 +45,7 @@ export interface SeriesForecast {
   readonly reach_s: number;
   /** Stands in, by slot, where the chain has no day yet. */
   readonly prior?: readonly number[] | undefined;
-  /** What an unknown series is worth: its last value (a load persists) or nothing (orders do not). */
+  /** What an unknown series is worth: its last value (a load persists, and with the sun it feeds in) or nothing (orders, never below). */
   readonly unknown: 'persists' | 'zero';
 }
 
@@ -95,14 +95,12 @@ function windowed(ring: readonly number[], reach: number): number[] {
   });
 }
 
-/** Mean by slot, smoothed by a triangular window; undefined where neither history nor prior knows anything. */
+/** Mean by slot, smoothed by a triangular window; undefined where history knows nothing. */
 export function profile(series: Series, f: SeriesForecast): (number | undefined)[] {
   const { sum, count } = daily(series, f);
   const reach = Math.max(1, floorDiv(f.reach_s, f.roundTime_s));
   const weights = windowed(count, reach);
-  return windowed(sum, reach).map((total, slot) =>
-    weights[slot]! > 0 ? floorDiv(total, weights[slot]!) : f.prior?.[slot],
-  );
+  return windowed(sum, reach).map((total, slot) => (weights[slot]! > 0 ? floorDiv(total, weights[slot]!) : undefined));
 }
 
 /** A sum of products, in numbers for as long as they are exact. */
@@ -193,19 +191,27 @@ export function dayLevel_ppm(series: Series, mean: readonly (number | undefined)
   return usual > 0 ? mulDiv(actual, PPM, usual) : PPM;
 }
 
-/** Forecast of one series for `round` .. `round + rounds - 1`, never below zero. */
+/**
+ * Forecast of one series for `round` .. `round + rounds - 1`. A deviation is taken from what it is added to, the mean of the past or
+ * the prior: how far these two lie apart says nothing of the present.
+ */
 export function forecastSeries(series: Series, f: SeriesForecast, level_ppm = PPM): number[] {
   const mean = profile(series, f).map((value) => (value === undefined ? value : mulDiv(value, level_ppm, PPM)));
   const last = series.get(f.known);
-  const usual = mean[slotOf(f.known, f.slotsPerDay)];
   const rho = persistence_ppm(series, mean, f);
-  let deviation = last === undefined || usual === undefined ? 0 : last - usual;
-  for (let k = f.known; k < f.round; k++) deviation = mulDiv(deviation, rho, PPM);
-  const missing = f.unknown === 'persists' ? (last ?? 0) : 0;
-  return Array.from({ length: f.rounds }, (_, k) => {
-    const m = mean[slotOf(f.round + k, f.slotsPerDay)];
-    const value = m === undefined ? missing : Math.max(0, m + deviation);
-    deviation = mulDiv(deviation, rho, PPM);
-    return value;
-  });
+  const along = (usual: readonly (number | undefined)[]): (number | undefined)[] => {
+    const before = usual[slotOf(f.known, f.slotsPerDay)];
+    let deviation = last === undefined || before === undefined ? 0 : last - before;
+    for (let k = f.known; k < f.round; k++) deviation = mulDiv(deviation, rho, PPM);
+    return Array.from({ length: f.rounds }, (_, k) => {
+      const m = usual[slotOf(f.round + k, f.slotsPerDay)];
+      const value = m === undefined ? m : m + deviation;
+      deviation = mulDiv(deviation, rho, PPM);
+      return value;
+    });
+  };
+  const given = along(f.prior ?? []);
+  return along(mean).map((value, k) =>
+    f.unknown === 'persists' ? (value ?? given[k] ?? last ?? 0) : Math.max(0, value ?? 0),
+  );
 }
