@@ -133,7 +133,7 @@ microgrid: my-street        # letters, digits, hyphens; part of the MQTT topics
 roundTime_s: 300            # one decision each; divides a day
 capacity_W: 100000          # import limit at the head meter
 exportLimit_W: 50000
-margin_W: 5000              # kept free under the import limit for the forecast's error
+margin_W: 5000              # how far the households may move from round to round; kept free under both limits
 maxWait_rounds: 2           # an order is served after so many rounds at the latest
 lookAhead_rounds: 24        # rounds that a schedule looks ahead; 1 looks at the next only
 chargingEfficiency_ppm: 950000

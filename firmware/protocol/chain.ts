@@ -26,8 +26,19 @@ export interface ChainRound extends RoundRecord {
   readonly scheduled_W: number;
   /** Net power of the charge points: of each what it metered or, until that is on the chain, what it was allocated. */
   readonly vehicles_W: number;
-  /** First of the rounds between the two readings that gave Theta, and so of those that have one average. Absent with Theta. */
+  /** First of the rounds between the two readings that gave Theta, which is the average of them. There where Theta is. */
   readonly averagedFrom_round?: number;
+}
+
+/** Of a node's last METER. */
+export interface NodeRegisters extends Registers {
+  /** Bit i: its METER of round - i was of that round alone. */
+  readonly alone: number;
+}
+
+/** Of the last SITE. */
+export interface SiteRegisters extends Registers {
+  readonly takenAt_ms: number;
 }
 
 export interface ChainState {
@@ -51,8 +62,8 @@ export interface ChainState {
   readonly rounds: readonly ChainRound[];
   readonly allocations: readonly Allocation[];
   /** By node: the registers of its last statement. */
-  readonly registers: readonly (Registers | null)[];
-  readonly site: Registers | null;
+  readonly registers: readonly (NodeRegisters | null)[];
+  readonly site: SiteRegisters | null;
   /** What the last block, if a SEAL, settled. */
   readonly settled: readonly SettlementRow[];
 }

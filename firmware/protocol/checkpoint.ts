@@ -4,14 +4,22 @@
  * (predicate V), and so their FINAL votes prove those bytes. A field that ChainState or one of its parts gains does not compile until it is written and read here.
  */
 import type { Hash } from '../ports.ts';
-import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
+import {
+  type BlockRefusal,
+  type ChainRound,
+  type ChainState,
+  type NodeRegisters,
+  type PendingEntry,
+  refusal,
+  type SiteRegisters,
+} from './chain.ts';
 import { type Canonical, concat, decode, encode, fromHex, toHex } from './codec.ts';
 import { NODES_MOST } from './limits.ts';
 import { type Handover, STAGES } from './members.ts';
 import { type Block, type Order, readPayload, type Signed, signed } from './messages.ts';
 import { type Member, type Membership, type Registry, registryWith } from './registry.ts';
 import { dayOf } from './round.ts';
-import type { Allocation, Registers } from './settlement.ts';
+import type { Allocation } from './settlement.ts';
 
 /**
  * The state as a SEAL finds it. The problem of the last round and what it settled are not part of it: a SEAL poses
@@ -58,7 +66,7 @@ function row<T>(fields: { readonly [K in keyof T]-?: Codec<T[K]> }): Codec<T> {
   };
 }
 
-const REGISTERS = row<Registers>({ round: whole, imported_Wh: whole, exported_Wh: whole });
+const REGISTERS = { round: whole, imported_Wh: whole, exported_Wh: whole };
 const ALLOCATION = row<Allocation>({ round: whole, node: whole, order: id, ordered_W: whole, allocated_W: whole });
 const ROUND = row<ChainRound>({
   round: whole,
@@ -124,8 +132,8 @@ const stateCodec = (origin: Registry, hash: Hash): Codec<Resting> => {
     pending: list(row<PendingEntry>({ order, age: whole, remaining_W: whole })),
     rounds: list(ROUND),
     allocations: list(ALLOCATION),
-    registers: list(maybe(REGISTERS)),
-    site: maybe(REGISTERS),
+    registers: list(maybe(row<NodeRegisters>({ ...REGISTERS, alone: whole }))),
+    site: maybe(row<SiteRegisters>({ ...REGISTERS, takenAt_ms: whole })),
   });
 };
 

@@ -3,17 +3,34 @@
  * rounds. From then on every node solves and audits the same instance.
  */
 import type { Hash } from '../ports.ts';
-import { type Direction, type Instance, siteEffect_W } from './benefit/instance.ts';
+import { type Direction, siteEffect_W } from './benefit/instance.ts';
 import { poseInstance } from './benefit/pose.ts';
-import { type BlockRefusal, type ChainRound, type ChainState, type PendingEntry, refusal } from './chain.ts';
+import {
+  type BlockRefusal,
+  type ChainRound,
+  type ChainState,
+  type PendingEntry,
+  refusal,
+  type SiteRegisters,
+} from './chain.ts';
 import { concat, fromHex, toHex } from './codec.ts';
-import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS, SITE_MAX_W, SITE_ROUNDS_MISSING } from './limits.ts';
+import { HISTORY_DAYS, METER_ROUNDS_BACK, ORDER_EXPIRES_ROUNDS } from './limits.ts';
+import {
+  findLoads,
+  historyOf,
+  lacksSite,
+  loadBetween_W,
+  meterRounds,
+  meterVehicle,
+  refuseSite,
+  registersAfter,
+} from './load.ts';
 import { statementKeyOf } from './members.ts';
 import { amend, closingVotes, handOver, type MembershipNews } from './membership.ts';
 import type { Block, Evidence, MeterStatement, Order, RegistryChange, Signed, Site } from './messages.ts';
 import { refuseForever, refuseOrder } from './order.ts';
 import type { Pool } from './pool.ts';
-import { type Allocation, meteredEnergy_J, type Registers, settle } from './settlement.ts';
+import { settle } from './settlement.ts';
 
 interface Statements extends MembershipNews {
   readonly orders: readonly Signed<Order>[];
@@ -68,7 +85,7 @@ export function sealable(pool: Pool, chain: ChainState, round: number, hash: Has
   const registers = [...chain.registers];
   for (const statement of [...pool.meters.values()].sort((a, b) => a.round - b.round || a.sender - b.sender)) {
     if (!hasKey(statement) || refuseMeter(statement, round, { registry, registers }) !== null) continue;
-    registers[statement.sender] = registersOf(statement);
+    registers[statement.sender] = registersAfter(statement, registers[statement.sender]);
     meters.push(statement);
   }
   const { change } = pool;
@@ -98,10 +115,11 @@ export const sealBlock = (
 });
 
 const entryOf = (order: Signed<Order>): PendingEntry => ({ order, age: 0, remaining_W: order.body.power_W });
-const registersOf = ({ round, body }: Signed<MeterStatement | Site>): Registers => ({
+const siteRegisters = ({ round, body: { imported_Wh, exported_Wh, takenAt_ms } }: Signed<Site>): SiteRegisters => ({
   round,
-  imported_Wh: body.imported_Wh,
-  exported_Wh: body.exported_Wh,
+  imported_Wh,
+  exported_Wh,
+  takenAt_ms,
 });
 
 /** Orders carried over from earlier rounds; void are a wish from before a long outage, and one that its node may place no more. */
@@ -109,28 +127,6 @@ const survivors = (chain: ChainState, round: number): PendingEntry[] =>
   chain.pending.filter(
     ({ order }) => round - order.round <= ORDER_EXPIRES_ROUNDS && refuseForever(order, chain.registry) === null,
   );
-
-/** Registers that have not moved for a whole round are those of a meter that hangs: no reading at all (M13). */
-function refuseSite(site: Signed<Site>, round: number, chain: ChainState): string | null {
-  if (site.sender !== chain.registry.headMeter) return 'not of the head meter';
-  if (site.round !== round) return `of round ${site.round}`;
-  const { imported_Wh, exported_Wh } = site.body;
-  const stands = chain.site?.imported_Wh === imported_Wh && chain.site.exported_Wh === exported_Wh;
-  return stands ? 'registers that stand still' : null;
-}
-
-/**
- * Without a reading, and with the last load too old that two of them have metered, no round is sealed: everyone falls back
- * (M13). The reading for round t meters up to round t-2. An average is as old as the first round in it.
- */
-export function lacksSite({ rounds }: ChainState, round: number, site: Signed<Site> | null): boolean {
-  const metered = rounds.findLast(isMetered);
-  return site === null && (metered === undefined || round - 2 - metered.averagedFrom_round > SITE_ROUNDS_MISSING);
-}
-
-type MeteredRound = ChainRound & { readonly load_W: number; readonly averagedFrom_round: number };
-const isMetered = (record: ChainRound): record is MeteredRound =>
-  record.load_W !== undefined && record.averagedFrom_round !== undefined;
 
 /** The state after a SEAL, or why it is invalid on this chain (predicate V). */
 export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): ChainState | BlockRefusal {
@@ -176,7 +172,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
       return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
     settled.push(...settle(statement, before, chain.allocations, neighbourhood.roundTime_s));
     meterVehicle(rounds, chain, statement, before);
-    registers[statement.sender] = registersOf(statement);
+    registers[statement.sender] = registersAfter(statement, before);
   }
   const site = sites[0] ?? null;
   if (site !== null) {
@@ -186,7 +182,7 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     return refusal('site-missing', 'the head meter has been silent for too long');
   }
 
-  if (site !== null && chain.site !== null) meterRounds(rounds, chain, site);
+  if (site !== null) meterRounds(rounds, chain, site);
   findLoads(rounds);
   const seed = fromHex(chain.schedule);
   const ranked = pending
@@ -196,7 +192,10 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
 
   const { buy_W, sell_W } = rounds[rounds.length - 1]; // the record of this round
   const history = historyOf(rounds, site);
-  const posed = poseInstance({
+  const safeShares_W = neighbourhood.nodes.map((node) => node.safeShare_W);
+  const { margin_W } = neighbourhood;
+  const { allocations } = chain;
+  const instance = poseInstance({
     round,
     roundTime_s: neighbourhood.roundTime_s,
     lookAhead_rounds: neighbourhood.lookAhead_rounds,
@@ -207,12 +206,13 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     limits: {
       capacity_W: neighbourhood.capacity_W,
       exportLimit_W: neighbourhood.exportLimit_W,
-      margin_W: neighbourhood.margin_W,
-      safeShares_W: neighbourhood.nodes.map((node) => node.safeShare_W),
+      margin_W,
+      safeShares_W,
       lostParts: registry.f + 1,
       connectors: neighbourhood.nodes.map((node) => node.connector ?? { charge_W: 0, discharge_W: 0 }),
     },
     history,
+    loadBefore_W: loadBetween_W(history, site, { round, registers, allocations, safeShares_W, margin_W }),
     arrived: { buy_W, sell_W },
     pending: ranked.map(({ order, age, remaining_W }) => ({
       id: order.id,
@@ -227,7 +227,6 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     directions: directionsOf(chain, round - 1),
     loadProfile_W: neighbourhood.loadProfile_W,
   });
-  const margin_W = posed.limits.margin_W + doubt_W(chain, history, registers, { posed, site });
   return {
     ...chain,
     ...members,
@@ -235,12 +234,12 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     height: chain.height + 1,
     sealRound: round,
     seal: block.id,
-    instance: { ...posed, limits: { ...posed.limits, margin_W } },
+    instance,
     pending: ranked,
     rounds,
     allocations: chain.allocations.filter((a) => a.round >= round - METER_ROUNDS_BACK),
     registers: members.registry.members.map((_, node) => registers[node] ?? null),
-    site: site === null ? chain.site : registersOf(site),
+    site: site === null ? chain.site : siteRegisters(site),
     settled,
   };
 }
@@ -267,106 +266,6 @@ function grownRounds(chain: ChainState, round: number, orders: readonly Signed<O
     });
   }
   return rounds;
-}
-
-/** Puts what a charge point has metered in place of what it was allocated; of several rounds in one statement the average. */
-function meterVehicle(
-  rounds: ChainRound[],
-  chain: ChainState,
-  { round, sender, body }: Signed<MeterStatement>,
-  before: Registers | null,
-): void {
-  const since = before?.round ?? round - 1;
-  const { roundTime_s } = chain.registry.neighbourhood;
-  const each_W = Math.floor(meteredEnergy_J(body, before) / (roundTime_s * (round - since)));
-  // Of earlier rounds there is no record, or their allocations are no longer known.
-  const from = Math.max(since + 1, rounds[0].round, chain.sealRound - METER_ROUNDS_BACK);
-  for (let r = from; r <= round; r++) {
-    const record = rounds[r - rounds[0].round];
-    const vehicles_W = record.vehicles_W + each_W - allocated_W(chain, r, sender);
-    rounds[r - rounds[0].round] = { ...record, vehicles_W };
-  }
-}
-
-/**
- * Fills in what the head meter's registers say of the rounds since the reading before: Theta, on average. Registers that went
- * back, or jumped, are those of another meter: they say nothing of the past and count from now on.
- */
-function meterRounds(rounds: ChainRound[], chain: ChainState, site: Signed<Site>): void {
-  const before = chain.site as Registers;
-  const { roundTime_s } = chain.registry.neighbourhood;
-  const energy_Wh = site.body.imported_Wh - before.imported_Wh - (site.body.exported_Wh - before.exported_Wh);
-  const theta_W = Math.floor((energy_Wh * 3600) / (roundTime_s * (site.round - before.round)));
-  const back = site.body.imported_Wh < before.imported_Wh || site.body.exported_Wh < before.exported_Wh;
-  if (back || Math.abs(theta_W) > SITE_MAX_W) return;
-  // A reading for round t is taken at the start of interval t-1: two readings enclose rounds t'-1 to t-2.
-  const averagedFrom_round = before.round - 1;
-  rounds.forEach((record, i) => {
-    if (record.round >= averagedFrom_round && record.round <= site.round - 2)
-      rounds[i] = { ...record, theta_W, averagedFrom_round };
-  });
-}
-
-/**
- * The load under Theta, anew with every SEAL, since METERs may come later than the reading. How it is spread over the rounds between
- * two readings nobody knows, so that all of them have the average.
- */
-function findLoads(rounds: ChainRound[]): void {
-  for (let first = 0, end = 1; first < rounds.length; first = end++) {
-    const { theta_W, averagedFrom_round } = rounds[first];
-    while (end < rounds.length && rounds[end].averagedFrom_round === averagedFrom_round) end += 1;
-    if (theta_W === undefined) continue;
-    const vehicles_W = Math.floor(sum(rounds.slice(first, end).map((record) => record.vehicles_W)) / (end - first));
-    const load_W = theta_W - vehicles_W;
-    for (let i = first; i < end; i++) if (rounds[i].load_W !== load_W) rounds[i] = { ...rounds[i], load_W };
-  }
-}
-
-const allocated_W = (chain: ChainState, round: number, node: number): number =>
-  sum(chain.allocations.filter((a) => a.round === round && a.node === node).map((a) => a.allocated_W));
-
-/**
- * The rounds before this one. The present one has no register reading yet: what the head meter shows stands in, its schedule
- * taken off.
- */
-function historyOf(rounds: readonly ChainRound[], site: Signed<Site> | null): ChainRound[] {
-  const history = rounds.slice(0, -1);
-  if (site === null) return history;
-  const present = history[history.length - 1];
-  const { power_W } = site.body;
-  const load_W = power_W - present.scheduled_W;
-  return history.with(-1, { ...present, theta_W: power_W, load_W, averagedFrom_round: present.round });
-}
-
-/**
- * How far the load may lie from its forecast, beyond the margin. The forecast may lead away from where the load was last seen, by a
- * profile that knows little, and the load may stay. And what was seen may be wrong: a vehicle that left makes the households look
- * smaller than they are by what it should have drawn, one that does not feed in larger. The last metered load by all that was
- * allocated and has no METER yet; and since it is an average from which the load may have moved, by the margin, which is for the
- * error of one round, for each round more from the first in it. The present one, what the head meter shows less the schedule, by
- * how far it lies from that, and by no more than all that was scheduled.
- */
-function doubt_W(
-  { allocations }: ChainState,
-  history: readonly ChainRound[],
-  registers: readonly (Registers | null)[],
-  { posed: { round, load_W, limits }, site }: { readonly posed: Instance; readonly site: Signed<Site> | null },
-): number {
-  const all_W = (those: readonly Allocation[]): number => sum(those.map((a) => Math.abs(a.allocated_W)));
-  const seen = history.filter(isMetered);
-  const last_W = seen.at(-1)?.load_W ?? 0;
-  const stays_W = Math.abs(load_W[0]! - last_W);
-  const scheduled_W = all_W(allocations.filter((a) => a.round === round - 1));
-  const metered = seen.at(site === null ? -1 : -2);
-  if (metered === undefined) return stays_W + scheduled_W;
-  const unmetered_W = all_W(
-    allocations.filter((a) => a.round <= metered.round && a.round > (registers[a.node]?.round ?? -1)),
-  );
-  const next = round - (site === null ? 1 : 2); // the round after the metered one, if that was read at once
-  const moved_W = limits.margin_W * (next - metered.averagedFrom_round);
-  return site === null
-    ? stays_W + unmetered_W + moved_W
-    : stays_W + Math.min(scheduled_W, Math.abs(last_W - metered.load_W) + unmetered_W + moved_W);
 }
 
 function directionsOf(chain: ChainState, round: number): Direction[] {

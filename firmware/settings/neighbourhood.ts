@@ -21,7 +21,8 @@ const HINTS: Hints = {
   roundTime_s: 'write seconds, such as 300',
   capacity_W: 'write the import limit at the head meter in W, such as 100000',
   exportLimit_W: 'write the export limit at the head meter in W, 0 for none',
-  margin_W: "write the W kept free under the import limit for the forecast's error",
+  margin_W:
+    "write the W by which the households' power may move from one round to the next, kept free under both limits",
   maxWait_rounds: 'write how many rounds an order may wait, such as 2',
   lookAhead_rounds: 'write how many rounds a schedule looks ahead, such as 24',
   chargingEfficiency_ppm: 'write parts per million, such as 950000 for 95 %',

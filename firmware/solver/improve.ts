@@ -51,7 +51,7 @@ class Draft {
 
   constructor(instance: Instance, plan: PlanAhead, deadline: () => boolean, effort: number) {
     this.#effort = effort;
-    const { pending, load_W, limits } = instance;
+    const { pending, load_W, loadBetween_W, limits } = instance;
     this.#instance = instance;
     this.#plan = plan;
     this.#late = deadline;
@@ -68,8 +68,8 @@ class Draft {
     this.#valued = () => value(this.#net_W, until) + rest;
     this.value = this.#valued();
     const idle = bounds_W(instance, []);
-    this.#mostNet_W = Math.max(limits.capacity_W, idle.import_W) - load_W[0]! - limits.margin_W;
-    this.#leastNet_W = limits.margin_W - load_W[0]! - Math.max(limits.exportLimit_W, idle.export_W);
+    this.#mostNet_W = Math.max(limits.capacity_W, idle.import_W) - loadBetween_W.most_W;
+    this.#leastNet_W = -loadBetween_W.least_W - Math.max(limits.exportLimit_W, idle.export_W);
   }
 
   get plan(): PlanAhead {

@@ -64,8 +64,10 @@ export function pathProgram(instance: Instance): QuadraticProgram {
     bounds.push({ of: 'value', k, sign: 1, limit: lower, price: HARD });
     bounds.push({ of: 'value', k, sign: -1, limit: upper, price: HARD });
     // Limits that no path through the tube can reach are left out.
-    const room = Math.max(0, (capacity_W - margin_W - instance.load_W[k]!) / SCALE_W);
-    const back = Math.min(0, (margin_W - exportLimit_W - instance.load_W[k]!) / SCALE_W);
+    const later = { least_W: instance.load_W[k]! - margin_W, most_W: instance.load_W[k]! + margin_W };
+    const load = k === 0 ? instance.loadBetween_W : later;
+    const room = Math.max(0, (capacity_W - load.most_W) / SCALE_W);
+    const back = Math.min(0, (-exportLimit_W - load.least_W) / SCALE_W);
     const most = upper - (k > 0 ? lower_W[k - 1]! / SCALE_W : 0);
     const least = lower - (k > 0 ? upper_W[k - 1]! / SCALE_W : 0);
     if (most > room) bounds.push({ of: 'step', k, sign: -1, limit: room, price: HARD });

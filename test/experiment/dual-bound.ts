@@ -73,6 +73,7 @@ export function dualBound(program: Program, { draws }: Distribution, day: Scenar
     roundTime_s: day.round_time_s,
     slotsPerDay: rounds,
     theta_W: [],
+    loadBetween_W: { least_W: 0, most_W: 0 },
     load_W: day.load_w,
     buyForecast_W: history.buy_w,
     sellForecast_W: history.sell_w,

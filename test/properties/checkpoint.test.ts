@@ -5,7 +5,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
-import type { ChainRound, ChainState, PendingEntry } from '../../firmware/protocol/chain.ts';
+import type {
+  ChainRound,
+  ChainState,
+  NodeRegisters,
+  PendingEntry,
+  SiteRegisters,
+} from '../../firmware/protocol/chain.ts';
 import { genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { checkpointOf, encodeState, openCheckpoint } from '../../firmware/protocol/checkpoint.ts';
 import { concat, encode, toHex } from '../../firmware/protocol/codec.ts';
@@ -13,7 +19,7 @@ import { type Handover, STAGES } from '../../firmware/protocol/members.ts';
 import type { Block, Signed } from '../../firmware/protocol/messages.ts';
 import { type Member, type Membership, registryWith } from '../../firmware/protocol/registry.ts';
 import { dayOf } from '../../firmware/protocol/round.ts';
-import type { Allocation, Registers } from '../../firmware/protocol/settlement.ts';
+import type { Allocation } from '../../firmware/protocol/settlement.ts';
 import { messages, registry, sign } from '../vectors/messages.ts';
 
 type Each<T> = { readonly [K in keyof T]-?: fc.Arbitrary<T[K]> };
@@ -22,7 +28,9 @@ const DAY = 288;
 const whole = fc.nat(2 ** 40);
 const power = fc.integer({ min: -(2 ** 40), max: 2 ** 40 });
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex);
-const registers = fc.record({ round: whole, imported_Wh: whole, exported_Wh: whole } satisfies Each<Registers>);
+const registers = { round: whole, imported_Wh: whole, exported_Wh: whole };
+const ofNode = fc.record({ ...registers, alone: fc.nat(2 ** 12 - 1) } satisfies Each<NodeRegisters>);
+const ofSite = fc.record({ ...registers, takenAt_ms: whole } satisfies Each<SiteRegisters>);
 const metered = { averagedFrom_round: whole, theta_W: power, load_W: power };
 const chainRound = fc.record(
   {
@@ -84,8 +92,8 @@ const anyState = fc.record({
   pending: fc.array(entry, { maxLength: 3 }),
   rounds: fc.array(chainRound, { maxLength: 4 }),
   allocations: fc.array(allocation, { maxLength: 4 }),
-  registers: fc.array(fc.option(registers), { maxLength: 5 }),
-  site: fc.option(registers),
+  registers: fc.array(fc.option(ofNode), { maxLength: 5 }),
+  site: fc.option(ofSite),
   settled: fc.constant([]),
 } satisfies Each<ChainState>);
 

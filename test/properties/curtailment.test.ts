@@ -55,13 +55,15 @@ function overloaded(seed: number): Instance {
   const nodes = random() < 0.5 ? orders : whole(1, orders);
   const base = randomInstance(seed, { orders, rounds: 1, window: 8, divisible: random() < 0.5 ? 0 : 0.3 });
   const load_W = whole(0, 200_000);
+  const margin_W = whole(0, 20_000);
   return {
     ...base,
     load_W: [load_W],
+    loadBetween_W: { least_W: load_W - margin_W, most_W: load_W + margin_W },
     limits: {
       capacity_W: whole(0, 500_000),
       exportLimit_W: random() < 0.7 ? whole(0, 300_000) : Number.MAX_SAFE_INTEGER,
-      margin_W: whole(0, 20_000),
+      margin_W,
       safeShares_W: random() < 0.5 ? [] : Array.from({ length: nodes }, () => whole(0, 15_000)),
       lostParts: whole(0, 4),
       connectors:
@@ -114,6 +116,7 @@ describe('the curtailment', () => {
     const problem: Instance = {
       ...base,
       load_W: [0],
+      loadBetween_W: { least_W: 0, most_W: 0 },
       dischargingEfficiency_ppm: 1_000_000,
       limits: { ...base.limits, capacity_W: 0, exportLimit_W: 10_000 },
       pending: [...pending, { ...pending[0]!, id: 'last', node: 10_000, power_W: 20_000 }],

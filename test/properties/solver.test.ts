@@ -214,8 +214,10 @@ describe('every plan is feasible', () => {
         }),
         ({ seed, orders, rounds, nodes, connectors, rule, ...limits }) => {
           const base = randomInstance(seed, { orders, rounds, window: 12, divisible: 0.4 });
+          const { least_W, most_W } = base.loadBetween_W;
           const instance: Instance = {
             ...base,
+            loadBetween_W: { least_W: least_W - limits.margin_W, most_W: most_W + limits.margin_W },
             pending: base.pending.map((order, i) => ({ ...order, node: i % nodes })),
             limits: {
               ...base.limits,

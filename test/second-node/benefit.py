@@ -149,6 +149,7 @@ def pose(facts):
 class Instance:
     def __init__(self, fields):
         self.load, self.theta, self.surprise = fields["load_W"], fields["theta_W"], fields["surprise"]
+        self.between = fields["loadBetween_W"]
         self.h = len(self.load)
         self.buys, self.sells = ([0, *fields[name][1:]] for name in ("buyForecast_W", "sellForecast_W"))
         self.a, self.s, self.closes = fields["maxWait_rounds"], fields["slotsPerDay"], fields["closes"]
@@ -239,8 +240,8 @@ def unsafe(x, running):
         rating = connector or {"charge_W": 0, "discharge_W": 0}
         if (c[node] > 0 and d[node] > 0) or c[node] > rating["charge_W"] or d[node] > rating["discharge_W"]:
             return "connector"
-    shares, margin = limits["safeShares_W"], limits["margin_W"]
-    idle_import, idle_export = x.load[0] + margin + sum(shares), -(x.load[0] - margin)
+    shares = limits["safeShares_W"]
+    idle_import, idle_export = x.between["most_W"] + sum(shares), -x.between["least_W"]
     beyond = sum(max(0, charge - share) for charge, share in zip(c, shares))
     if idle_import + beyond - (sum(j) - largest(j, lost)) > max(limits["capacity_W"], idle_import):
         return "capacity"

@@ -15,7 +15,7 @@ import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/protocol/schedule.ts';
-import { meteredEnergy_J } from '../../firmware/protocol/settlement.ts';
+import { meteredEnergy_J, type Registers } from '../../firmware/protocol/settlement.ts';
 import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
 import type { Cluster, SimNode, Watch } from './cluster.ts';
 import type { Core } from './core.ts';
@@ -372,7 +372,7 @@ export class Checkers implements Partial<Watch> {
 
   /** I9: the rows of each statement sum to what its registers say, and the registers follow one another. */
   private energy(block: Signed<Block>, before: ChainState, after: ChainState): void {
-    const registers = [...before.registers];
+    const registers: (Registers | null)[] = [...before.registers];
     for (const { body, sender, round } of block.body.carried) {
       if (body.type !== 'METER') continue;
       const rows = after.settled.filter((row) => row.node === sender && row.round === round);

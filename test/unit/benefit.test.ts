@@ -25,7 +25,13 @@ const order = (fields: Partial<PendingOrder>): PendingOrder => ({
   ...fields,
 });
 
-const instance = (fields: Partial<Instance>): Instance => ({
+/** Whose load lies on its forecast, the margin more or less. */
+const instance = (fields: Partial<Instance>): Instance => {
+  const made = { ...AN_HOUR, ...fields };
+  const [least_W, most_W] = [-1, 1].map((side) => made.load_W[0]! + side * made.limits.margin_W) as [number, number];
+  return { ...made, loadBetween_W: { least_W, most_W } };
+};
+const AN_HOUR: Omit<Instance, 'loadBetween_W'> = {
   round: 100,
   roundTime_s: 1800,
   slotsPerDay: 48,
@@ -48,8 +54,7 @@ const instance = (fields: Partial<Instance>): Instance => ({
   },
   pending: [],
   directions: [],
-  ...fields,
-});
+};
 
 describe('whole numbers', () => {
   it.each([

@@ -90,44 +90,52 @@ test('of three rounds between two readings nobody knows which had the load: each
   ]);
 });
 
-/** Of 120 kW that stay, after so many rounds without a reading: the rounds for whose error room is kept when there is one, and when the next is missing. */
-function roomAfter(gap: number, apply = applyBlock): readonly (number | string)[] {
-  const margin_W = 1000;
-  const street = { ...registry, neighbourhood: { ...registry.neighbourhood, margin_W } };
-  const at = (round: number) => read(round, 10_000 * (round - R + 1), 0, 120_000);
-  const heard = [R, R + 1].reduce(
-    (chain, round) => good(sealed(chain, round, { site: at(round) }, apply)),
-    genesisState(street),
-  );
-  const scheduled = { round: R + gap, node: CP, order: 'aa', ordered_W: 50_000, allocated_W: 50_000 };
-  const again = sealed({ ...heard, allocations: [scheduled] }, R + 1 + gap, { site: at(R + 1 + gap) }, apply);
-  const silent = sealed({ ...good(again), allocations: [] }, R + 2 + gap, { site: null }, apply);
-  return [again, silent].map((next) =>
-    typeof next === 'string' ? next.split(':')[0] : (next.instance?.limits.margin_W ?? 0) / margin_W,
-  );
+/** Whether a round is sealed without a reading after one that averages so many rounds. */
+function serves(rounds: number, apply = applyBlock): string {
+  const heard = good(sealed(begun, R + 1, { site: read(R + 1, 20_000) }, apply));
+  const t = R + 1 + rounds;
+  const next = sealed(good(sealed(heard, t, { site: read(t, 30_000) }, apply)), t + 1, { site: null }, apply);
+  return typeof next === 'string' ? next.split(':')[0] : 'sealed';
 }
-const ROOM = [
-  [1, 3],
-  [2, 4],
-  [3, 5],
-  [4, 'site-missing'],
-];
+const SERVES = ['sealed', 'sealed', 'sealed', 'site-missing'];
 
-test('an average over several rounds is as old as the first: room is kept for each, and after four no round is sealed on it alone', () => {
-  expect([1, 2, 3, 4].map((gap) => roomAfter(gap))).toEqual(ROOM);
+test('an average is as old as the first round in it: of four rounds it is too old to serve alone', async () => {
+  expect([1, 2, 3, 4].map((rounds) => serves(rounds))).toEqual(SERVES);
+  const [find, replace] = ['round - 2 - metered.averagedFrom_round >', 'round - 2 - metered.round >'];
+  const patch = { file: 'firmware/protocol/load.ts', find, replace };
+  const source = { folders: ['firmware'], entry: 'firmware/protocol/block.ts', patches: [patch] };
+  const served = await withPatched(find, source, (mutant: { readonly applyBlock: typeof applyBlock }) =>
+    [1, 2, 3, 4].map((rounds) => serves(rounds, mutant.applyBlock)),
+  );
+  expect(served).not.toEqual(SERVES);
 });
 
-test.each([
-  ['limits.margin_W * (next - metered.averagedFrom_round)', 'limits.margin_W * (next - metered.round)'],
-  ['unmetered_W + moved_W);', 'unmetered_W);'],
-  ['round - 2 - metered.averagedFrom_round >', 'round - 2 - metered.round >'],
-])('without %s an average counts as newer than it is', async (find, replace) => {
-  const patch = { file: 'firmware/protocol/seal.ts', find, replace };
-  const source = { folders: ['firmware'], entry: 'firmware/protocol/block.ts', patches: [patch] };
-  const room = await withPatched(find, source, (mutant: { readonly applyBlock: typeof applyBlock }) =>
-    [1, 2, 3, 4].map((gap) => roomAfter(gap, mutant.applyBlock)),
-  );
-  expect(room).not.toEqual(ROOM);
+test('a reading that was late in its interval counts for as long as it was', () => {
+  const { capacity_W } = registry.neighbourhood;
+  const late_ms = 15_000;
+  const at = (round: number, imported_Wh: number, takenAt_ms: number): Signed<Site> =>
+    sign<Site>(HEAD, { type: 'SITE', takenAt_ms, imported_Wh, exported_Wh: 0, power_W: 1 }, { round });
+  /** Of 36 kW that stay: Theta of the round between two readings, of which the second is so late. */
+  const theta_W = (by_ms: number): number | undefined => {
+    const begin_ms = R * 300_000;
+    const before = good(sealed(begun, R + 1, { site: at(R + 1, 100_000, begin_ms) }));
+    const energy_Wh = 3000 + by_ms / 100;
+    const after = good(sealed(before, R + 2, { site: at(R + 2, 100_000 + energy_Wh, begin_ms + 300_000 + by_ms) }));
+    return after.rounds.find(({ round }) => round === R)?.theta_W;
+  };
+  expect([0, late_ms].map(theta_W)).toEqual([36_000, 36_000]);
+  expect(theta_W(60_000)).toBe(43_200); // a clock that was set: five minutes count as five minutes
+  expect(capacity_W).toBeGreaterThan(36_000);
+});
+
+test('another head meter, whose registers are ahead by more than the connection could carry in a round, says nothing of the past', () => {
+  const { capacity_W, exportLimit_W } = registry.neighbourhood;
+  const most_Wh = Math.floor((2 * Math.max(capacity_W, exportLimit_W)) / 12);
+  const thetaAfter = (energy_Wh: number): number | undefined =>
+    good(sealed(begun, R + 1, { site: read(R + 1, R + energy_Wh) })).rounds.find(({ round }) => round === R - 1)
+      ?.theta_W;
+  expect(thetaAfter(most_Wh)).toBe(12 * most_Wh);
+  expect(thetaAfter(most_Wh + 1)).toBeUndefined();
 });
 
 test('a head meter whose registers stand still has said nothing; where one of the two has moved, it has', () => {

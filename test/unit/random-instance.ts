@@ -56,6 +56,7 @@ export function randomInstance(seed: number, shape: Shape): Instance {
       .slice(0, shape.window)
       .map((load) => load + Math.round(scale * whole(0, shape.roughness_W ?? 200_000))),
     load_W: loads.slice(shape.window),
+    loadBetween_W: { least_W: loads[shape.window], most_W: loads[shape.window] },
     buyForecast_W: flow(280_000),
     sellForecast_W: flow(140_000),
     surprise: flow(0).map(() => Math.round((1200 * scale ** 0.5) ** 2)),

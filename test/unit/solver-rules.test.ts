@@ -32,6 +32,7 @@ const quiet = (pending: readonly Partial<PendingOrder>[], theta_W: readonly numb
     ...base,
     theta_W,
     load_W: [0, 0, 0],
+    loadBetween_W: { least_W: 0, most_W: 0 },
     buyForecast_W: [0, 0, 0],
     sellForecast_W: [0, 0, 0],
     surprise: [0, 0, 0],

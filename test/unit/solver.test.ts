@@ -127,6 +127,7 @@ describe('more that must run than the capacity allows', () => {
   const instance: Instance = {
     ...base,
     load_W: base.load_W.map(() => 0),
+    loadBetween_W: { least_W: 0, most_W: 0 },
     pending: base.pending.map((order, i) => ({
       ...order,
       side: i < 3 ? 'buy' : 'sell',
@@ -160,6 +161,7 @@ describe('relays', () => {
       pending: base.pending.map((order) => ({ ...order, side: 'buy', power_W: 11_000, remainingWait_rounds: 1 })),
       theta_W: [100_000, 111_000],
       load_W: [111_000],
+      loadBetween_W: { least_W: 111_000, most_W: 111_000 },
       surprise: [0],
     };
     for (const closed of [0, 1]) {

@@ -93,12 +93,14 @@ function problem(seed: number, mustRun: boolean): Instance {
       minimum_W: Math.min(1380, power_W),
     };
   });
+  const load_W = list(0, draw(0, 1) === 0 ? 20_000 : 60_000);
   return {
     round: 1000 + draw(0, 99),
     roundTime_s: 7200,
     slotsPerDay: 12,
     theta_W: Array.from({ length: draw(0, 13) }, () => draw(-20_000, 90_000)),
-    load_W: list(0, draw(0, 1) === 0 ? 20_000 : 60_000),
+    load_W,
+    loadBetween_W: { least_W: load_W[0]! - draw(0, 5000), most_W: load_W[0]! + draw(0, 5000) },
     buyForecast_W: list(0, 40_000),
     sellForecast_W: list(0, 20_000),
     surprise: list(0, 40_000),

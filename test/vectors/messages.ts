@@ -119,8 +119,8 @@ const state: ChainState = {
     { round: 1000, buy_W: 7000, sell_W: 0, placed_W: 7000, committed: true, scheduled_W: 1380, vehicles_W: 1380 },
   ],
   allocations: [{ round: 1000, node: 0, order: order.id, ordered_W: 7000, allocated_W: 1380 }],
-  registers: [null, { round: 998, imported_Wh: 50_583, exported_Wh: 7 }, null, null, null],
-  site: { round: 1000, imported_Wh: 1_005_000, exported_Wh: 12 },
+  registers: [null, { round: 998, imported_Wh: 50_583, exported_Wh: 7, alone: 5 }, null, null, null],
+  site: { round: 1000, imported_Wh: 1_005_000, exported_Wh: 12, takenAt_ms: 300_000_000 },
   settled: [],
 };
 const checkpoint = checkpointOf(state, 'SEAL', 1152, sha256);

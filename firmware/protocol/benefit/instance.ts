@@ -31,7 +31,7 @@ export interface ConnectorLimit {
 export interface Limits {
   readonly capacity_W: number;
   readonly exportLimit_W: number;
-  /** Kept free under both limits for the error of the load's forecast. */
+  /** How far the load may move from one round to the next, and its forecast be wrong; kept free under both limits in later rounds. */
   readonly margin_W: number;
   /** F_i by node: what it may draw without any agreement. Empty = none. */
   readonly safeShares_W: readonly number[];
@@ -39,6 +39,11 @@ export interface Limits {
   readonly lostParts: number;
   /** By node; empty = every order has a connector of its own. */
   readonly connectors: readonly ConnectorLimit[];
+}
+
+export interface Range {
+  readonly least_W: number;
+  readonly most_W: number;
 }
 
 export type Direction = 'idle' | 'charge' | 'discharge';
@@ -52,6 +57,8 @@ export interface Instance {
   readonly theta_W: readonly number[];
   /** Forecasts for round + k, k = 0..H-1. H = load_W.length >= 1. Orders of this round are pending, so flows begin at k = 1. */
   readonly load_W: readonly number[];
+  /** Where the load of the round that binds is taken to lie, for its safety. */
+  readonly loadBetween_W: Range;
   readonly buyForecast_W: readonly number[];
   readonly sellForecast_W: readonly number[];
   /** By k, how far the net power of one round's orders usually lies from its forecast: mean square, (100 W)^2. */

@@ -3,7 +3,7 @@
  * chain poses the same instance.
  */
 import { dayLevel_ppm, forecastSeries, LOAD_REACH_s, ORDER_REACH_s, profile, surprise, Timeline } from './forecast.ts';
-import type { Direction, Instance, Limits, PendingOrder } from './instance.ts';
+import type { Direction, Instance, Limits, PendingOrder, Range } from './instance.ts';
 import { mulDiv, PPM } from './instance.ts';
 
 /** What the chain keeps of a round. */
@@ -35,6 +35,8 @@ export interface Facts {
   /** In the order of H(seed || id). */
   readonly pending: readonly PendingOrder[];
   readonly directions: readonly Direction[];
+  /** Where the load of the round before lies; unless given, on the forecast. */
+  readonly loadBefore_W?: Range;
   /** Prior of the household load by slot of the day, used until the chain has days of its own. */
   readonly loadProfile_W?: readonly number[] | undefined;
 }
@@ -73,18 +75,24 @@ export function poseInstance(facts: Facts): Instance {
   const orders = { ...common, known: round, reach_s: ORDER_REACH_s, unknown: 'zero' } as const;
   const level_ppm = dayLevel_ppm(both, profile(both, orders), orders);
   const unusual = surprise(nets, orders);
+  const load_W = forecastSeries(loads, {
+    ...common,
+    known,
+    reach_s: LOAD_REACH_s,
+    prior: facts.loadProfile_W,
+    unknown: 'persists',
+  });
+  const load0_W = load_W[0]!;
+  // The forecast may lead away from where the load was, by a profile that knows little, and the load may stay.
+  const { least_W, most_W } = facts.loadBefore_W ?? { least_W: load0_W, most_W: load0_W };
+  const { margin_W } = facts.limits;
   return {
     round,
     roundTime_s,
     slotsPerDay,
     theta_W: meteredTheta(facts.history).slice(-slotsPerDay - 1),
-    load_W: forecastSeries(loads, {
-      ...common,
-      known,
-      reach_s: LOAD_REACH_s,
-      prior: facts.loadProfile_W,
-      unknown: 'persists',
-    }),
+    load_W,
+    loadBetween_W: { least_W: Math.min(least_W, load0_W) - margin_W, most_W: Math.max(most_W, load0_W) + margin_W },
     buyForecast_W: forecastSeries(buys, orders, level_ppm),
     sellForecast_W: forecastSeries(sells, orders, level_ppm),
     surprise: Array.from({ length: facts.lookAhead_rounds }, (_, k) => unusual[(round + k) % slotsPerDay]!),

@@ -58,7 +58,8 @@ export function bounds_W(instance: Instance, running: readonly Running[]): { imp
 }
 
 function boundsOf(instance: Instance, byNode: ReadonlyMap<number, Draw>): { import_W: number; export_W: number } {
-  const { margin_W, safeShares_W, lostParts } = instance.limits;
+  const { safeShares_W, lostParts } = instance.limits;
+  const { least_W, most_W } = instance.loadBetween_W;
   let drawn = safeShares_W.reduce((sum, share) => sum + share, 0);
   const charges: number[] = [];
   const discharges: number[] = [];
@@ -70,8 +71,8 @@ function boundsOf(instance: Instance, byNode: ReadonlyMap<number, Draw>): { impo
   const charged = charges.reduce((sum, value) => sum + value, 0) - sumOfLargest(charges, lostParts);
   const injected = discharges.reduce((sum, value) => sum + value, 0);
   return {
-    import_W: instance.load_W[0]! + margin_W + drawn - (injected - sumOfLargest(discharges, lostParts)),
-    export_W: injected - charged - (instance.load_W[0]! - margin_W),
+    import_W: most_W + drawn - (injected - sumOfLargest(discharges, lostParts)),
+    export_W: injected - charged - least_W,
   };
 }
 

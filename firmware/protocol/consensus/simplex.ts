@@ -16,12 +16,13 @@ import {
   SCHEDULE_VIEWS,
   SEAL_VIEWS,
 } from '../limits.ts';
+import { lacksSite } from '../load.ts';
 import { everyone, isPresent } from '../members.ts';
 import { changesOf, closingVotes, isQuorum, refuseProof, setsOf } from '../membership.ts';
 import { type Block, type Evidence, payloadOf, type Signed, toWire, type Unsigned, type Vote } from '../messages.ts';
 import { planOf } from '../plan.ts';
 import { decisionStart, firstView, kindOfView, lastView, leaderOf, roundOfView } from '../round.ts';
-import { lacksSite, sealable, sealBlock } from '../seal.ts';
+import { sealable, sealBlock } from '../seal.ts';
 import {
   type BlockNode,
   maySign,

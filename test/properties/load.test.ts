@@ -1,0 +1,216 @@
+/**
+ * Where the load is taken to lie, it lies: on streets whose readings and METERs are late, lost or of several rounds, whose vehicles do
+ * what they were told, a part of it, nothing, or draw their safe share, and whose load moves by no more than the margin a round.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sha256 } from '../../firmware/adapters/sha256.ts';
+import { applyBlock } from '../../firmware/protocol/block.ts';
+import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
+import type { MeterStatement, Signed, Site } from '../../firmware/protocol/messages.ts';
+import { firstView } from '../../firmware/protocol/round.ts';
+import { sealBlock } from '../../firmware/protocol/seal.ts';
+import { withPatched } from '../mutate.ts';
+import { registry, sign } from '../vectors/messages.ts';
+
+const FIRST = 1000;
+const HEAD = 4;
+/** A watt hour in five minutes: what flows is whole multiples, so that registers are exact. */
+const STEP_W = 12;
+const MARGIN_W = 500 * STEP_W;
+const SHARE_W = 115 * STEP_W;
+
+/** What happens in a round, each chance in percent. */
+interface Luck {
+  readonly load: number;
+  readonly site: boolean;
+  readonly scheduled: boolean;
+  /** By charge point: what it is told and does in steps of 120 W, whether it makes a METER of the round, and whether that arrives in time. */
+  readonly nodes: readonly {
+    readonly told: number;
+    readonly does: 'all' | 'nothing' | 'half' | 'share';
+    readonly meters: boolean;
+    readonly inTime: boolean;
+  }[];
+}
+const often = fc.integer({ min: 1, max: 100 }).map((percent) => percent <= 80);
+const luck = fc.record<Luck>({
+  load: fc.integer({ min: -500, max: 500 }),
+  site: often,
+  scheduled: often,
+  nodes: fc.array(
+    fc.record({
+      told: fc.oneof(fc.constant(0), fc.integer({ min: -400, max: 400 })),
+      does: fc.constantFrom('all', 'all', 'all', 'nothing', 'half', 'share'),
+      meters: often,
+      inTime: often,
+    }),
+    { minLength: 4, maxLength: 4 },
+  ),
+});
+const streets = fc.array(luck, { minLength: 6, maxLength: 30 });
+/** The same where all goes as it should. */
+const quiet = streets.map((rounds) =>
+  rounds.map(({ load, nodes }) => ({
+    load,
+    site: true,
+    scheduled: true,
+    nodes: nodes.map(({ told }) => ({ told, does: 'all' as const, meters: true, inTime: true })),
+  })),
+);
+
+interface Seen {
+  readonly round: number;
+  readonly load_W: number;
+  readonly least_W: number;
+  readonly most_W: number;
+  readonly forecast_W: number;
+}
+
+const street = {
+  ...registry,
+  neighbourhood: {
+    ...registry.neighbourhood,
+    capacity_W: 500_000,
+    exportLimit_W: 500_000,
+    margin_W: MARGIN_W,
+    nodes: registry.neighbourhood.nodes.map((node) => ({
+      ...node,
+      safeShare_W: node.role === 'charge-point' ? SHARE_W : 0,
+    })),
+  },
+};
+
+/** Lives through the rounds, and tells of each that was sealed where the load was taken to lie, and where it was. */
+function live(rounds: readonly Luck[], apply = applyBlock): Seen[] {
+  let chain: ChainState = genesisState(street);
+  let load_W = 20_000 * STEP_W;
+  const head = { imported_Wh: 1_000_000, exported_Wh: 1_000_000 };
+  const cars = [0, 1, 2, 3].map(() => ({ imported_Wh: 0, exported_Wh: 0 }));
+  const count = (meter: { imported_Wh: number; exported_Wh: number }, power_W: number): void => {
+    if (power_W >= 0) meter.imported_Wh += power_W / STEP_W;
+    else meter.exported_Wh -= power_W / STEP_W;
+  };
+  let [headBefore, carsBefore] = [{ ...head }, cars.map((car) => ({ ...car }))];
+  const waiting: { readonly inTime: boolean; readonly statement: Signed<MeterStatement> }[] = [];
+  const seen: Seen[] = [];
+  let told_W = [0, 0, 0, 0];
+  rounds.forEach(({ load, site, scheduled, nodes }, i) => {
+    const round = FIRST + i;
+    // What is metered at the beginning of this interval is the state after round - 2; round - 1 is being delivered.
+    headBefore = { ...head };
+    carsBefore = cars.map((car) => ({ ...car }));
+    const powers_W = nodes.map(({ does }, node) => {
+      if (does === 'share') return SHARE_W;
+      if (does === 'nothing') return 0;
+      return does === 'all' ? told_W[node] : Math.trunc(told_W[node] / 2 / STEP_W) * STEP_W;
+    });
+    const power_W = load_W + powers_W.reduce((sum, power) => sum + power, 0);
+    nodes.forEach(({ meters, inTime }, node) => {
+      if (!meters || i === 0) return;
+      const body = {
+        type: 'METER',
+        ...carsBefore[node],
+        importedBefore_Wh: 0,
+        exportedBefore_Wh: 0,
+        mode: 'lease',
+      } as const;
+      waiting.push({ inTime, statement: sign<MeterStatement>(node, body, { round: round - 2 }) });
+    });
+    count(head, power_W);
+    for (const [node, power] of powers_W.entries()) count(cars[node], power);
+
+    const meters = waiting.filter(
+      ({ inTime, statement: { round: of, sender } }) =>
+        (inTime || of < round - 2) && of >= round - 12 && of > (chain.registers[sender]?.round ?? -1),
+    );
+    const carried = meters.map(({ statement }) => statement);
+    const body = { type: 'SITE', takenAt_ms: (round - 1) * 300_000, ...headBefore, power_W } as const;
+    const statements = { orders: [], meters: carried, site: site ? sign<Site>(HEAD, body, { round }) : null };
+    const block = sign(2, sealBlock(chain.tip, statements, ''), { round, view: firstView(round, 'SEAL') });
+    const next = apply(chain, block, sha256);
+    load_W += load * STEP_W; // the load of this round, from here on
+    told_W = [0, 0, 0, 0];
+    if (isRefusal(next)) {
+      if (next.code !== 'site-missing') throw new Error(`${next.code}: ${next.detail}`);
+      return;
+    }
+    const { loadBetween_W, load_W: forecast } = next.instance!;
+    seen.push({ round, load_W, ...loadBetween_W, forecast_W: forecast[0]! });
+    chain = next;
+    if (!scheduled) return;
+    told_W = nodes.map(({ told }) => told * 10 * STEP_W);
+    const allocations = told_W.map((allocated_W, node) => ({
+      round,
+      node,
+      order: 'aa',
+      ordered_W: allocated_W,
+      allocated_W,
+    }));
+    const scheduled_W = told_W.reduce((sum, power) => sum + power, 0);
+    chain = {
+      ...chain,
+      allocations: [...chain.allocations.filter((a) => a.round >= round - 12), ...allocations],
+      rounds: chain.rounds.with(-1, { ...chain.rounds.at(-1)!, committed: true, scheduled_W, vehicles_W: scheduled_W }),
+    };
+  });
+  return seen;
+}
+
+/** Averages are rounded down, twice. */
+const ROUNDING_W = 2;
+const misses = (seen: readonly Seen[]): Seen[] =>
+  seen.filter(({ load_W, least_W, most_W }) => load_W < least_W - ROUNDING_W || load_W > most_W + ROUNDING_W);
+
+describe('the load of the round that is sealed', () => {
+  it('lies where it is taken to lie', () => {
+    fc.assert(
+      fc.property(streets, (rounds) => {
+        expect(misses(live(rounds))).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('is taken to lie within two margins of where it was, or of its forecast, where all goes as it should', () => {
+    fc.assert(
+      fc.property(quiet, (rounds) => {
+        for (const { load_W, least_W, most_W, forecast_W } of live(rounds).slice(2)) {
+          expect(most_W - Math.max(load_W, forecast_W)).toBeLessThanOrEqual(4 * MARGIN_W);
+          expect(Math.min(load_W, forecast_W) - least_W).toBeLessThanOrEqual(4 * MARGIN_W);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it.each([
+    [
+      'the range is not widened by what vehicles may have done',
+      'round <= metered && ((alone',
+      'round <= round || ((alone',
+    ],
+    [
+      'a METER of several rounds counts as exact',
+      '((alone >> (metered - round)) & 1) === 1) continue;',
+      'true) continue;',
+    ],
+    ['nobody draws its safe share', 'Math.max(told_W, share_W)', 'Math.max(told_W, 0)'],
+    ['vehicles draw what they are told at least', 'Math.min(0, told_W)', 'told_W'],
+    ['an average is as new as its last round', 'round - 1 - first', 'round - 1 - last'],
+    ['a metered load stays', 'const moved_W = margin_W * (round - 1 - first);', 'const moved_W = first - first;'],
+    ['an average may be more than a vehicle can', 'isAlone ? each_W :', 'before ? each_W :'],
+  ])('%s: noticed', async (what, find, replace) => {
+    const source = {
+      folders: ['firmware'],
+      entry: 'firmware/protocol/block.ts',
+      patches: [{ file: 'firmware/protocol/load.ts', find, replace }],
+    };
+    const noticed = await withPatched(what, source, (mutant: { readonly applyBlock: typeof applyBlock }) =>
+      fc
+        .sample(streets, { numRuns: 300, seed: 7 })
+        .some((rounds) => misses(live(rounds, mutant.applyBlock)).length > 0),
+    );
+    expect(noticed).toBe(true);
+  });
+});
