@@ -33,8 +33,8 @@ export interface HeldBack {
   readonly order: string;
   /** In the order's own power: what it did not get. */
   readonly power_W: number;
-  /** The rule that this order would have broken beside all that runs. */
-  readonly why: Breach;
+  /** The rule that this order would have broken beside all that runs; `turn`: none, but when the room was shared out there was none for it. */
+  readonly why: Breach | 'turn';
 }
 
 export interface PowerPoint {
@@ -157,8 +157,8 @@ function heldBack({ instance }: ChainState, { pending }: ChainState, plan: PlanA
     const index = indexOf.get(order.id);
     if (index === undefined || instance.pending[index].remainingWait_rounds > 0) return [];
     const withIt = [...running.filter((other) => other.index !== index), whole[index]];
-    // It alone would have fitted: then it was not its turn among those of its side.
-    const why = breach(instance, withIt) ?? (order.body.side === 'buy' ? 'capacity' : 'export');
+    // It alone would fit beside what runs: when the room was shared out, that was not known yet.
+    const why = breach(instance, withIt) ?? 'turn';
     return [{ node: order.sender, order: order.id, power_W: remaining_W, why }];
   });
 }

@@ -188,8 +188,11 @@ export interface HeldBackView {
   readonly heldBack_W: number;
   readonly round: number;
   readonly start_ms: number;
-  /** What it would have broken beside all that runs: its connector, the capacity or the export limit of the neighbourhood. */
-  readonly why: 'connector' | 'capacity' | 'export';
+  /**
+   * What it would have broken beside all that runs: its connector, the capacity or the export limit of the neighbourhood. `turn`: nothing,
+   * but when the room was shared out among all that had to run there was none for it.
+   */
+  readonly why: 'connector' | 'capacity' | 'export' | 'turn';
 }
 
 /** The owner's word over the plan: `stop` opens, `charge` charges now, `none` follows the plan. */

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { curtailment } from '../../firmware/protocol/benefit/curtailment.ts';
 import type { Instance } from '../../firmware/protocol/benefit/instance.ts';
 import { breach } from '../../firmware/protocol/benefit/safety.ts';
+import { withPatched } from '../mutate.ts';
 import { randomInstance, seeded } from '../unit/random-instance.ts';
+
+const NO_CONNECTOR = { charge_W: 0, discharge_W: 0 };
 
 /** All-or-nothing orders by trial; `passes` is how often the list is gone through. */
 function byTrial(instance: Instance, passes = Number.POSITIVE_INFINITY): Map<number, number> {
@@ -31,8 +34,20 @@ function byTrial(instance: Instance, passes = Number.POSITIVE_INFINITY): Map<num
   for (const side of ['buy', 'sell'] as const) {
     const sharing = forced.filter(({ order }) => order.divisible && order.side === side);
     const set = (level_W: number): boolean => {
-      for (const { index, order } of sharing)
-        granted.set(index, level_W < order.minimum_W ? 0 : Math.min(level_W, order.power_W));
+      for (const { index } of sharing) granted.set(index, 0);
+      for (const { index, order } of sharing) {
+        const { connectors } = instance.limits;
+        const there = [...granted]
+          .filter(([, power_W]) => power_W > 0)
+          .map(([other, power_W]) => ({ ...instance.pending[other]!, power_W }));
+        const beside = connectors.length === 0 ? [] : there.filter(({ node }) => node === order.node);
+        const { charge_W, discharge_W } = connectors[order.node] ?? NO_CONNECTOR;
+        const rating_W = connectors.length === 0 ? Number.POSITIVE_INFINITY : side === 'buy' ? charge_W : discharge_W;
+        const taken_W = beside.reduce((sum, { power_W }) => sum + power_W, 0);
+        const carried_W = beside.some((other) => other.side !== side) ? 0 : rating_W - taken_W;
+        const part_W = Math.min(level_W, order.power_W, carried_W);
+        if (part_W >= order.minimum_W) granted.set(index, part_W);
+      }
       return safe();
     };
     let low = 0;
@@ -90,6 +105,32 @@ describe('the curtailment', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('a neighbour whose two orders collide at a connector takes nothing from the divisible ones of others', async () => {
+    const base = randomInstance(1, { orders: 3, rounds: 1, window: 8 });
+    const orders = [
+      { node: 0, side: 'sell', power_W: 10_000 },
+      { node: 0, side: 'buy', power_W: 10_000, divisible: true },
+      { node: 1, side: 'buy', power_W: 7000, divisible: true },
+    ] as const;
+    const rating = { charge_W: 22_000, discharge_W: 22_000 };
+    const problem: Instance = {
+      ...base,
+      limits: { ...base.limits, connectors: [rating, rating] },
+      pending: base.pending.map((order, i) => ({ ...order, remainingWait_rounds: 0, minimum_W: 1380, ...orders[i] })),
+    };
+    expect([...curtailment(problem)]).toEqual([[1, 0]]);
+    const patch = { find: 'Math.min(level, order.power_W, free)', replace: 'Math.min(level, order.power_W)' };
+    const file = 'firmware/protocol/benefit/curtailment.ts';
+    const source = { folders: ['firmware'], entry: file, patches: [{ file, ...patch }] };
+    const shared = await withPatched('one level for all', source, (mutant: { curtailment: typeof curtailment }) => [
+      ...mutant.curtailment(problem),
+    ]);
+    expect(shared).toEqual([
+      [1, 0],
+      [2, 0],
+    ]);
   });
 
   it('the twin notices a rule that goes through the list once, or twice', () => {

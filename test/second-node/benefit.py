@@ -276,8 +276,23 @@ def curtailment(x):
     for side in ("buy", "sell"):
         sharing = [place for place in due if x.pending[place]["divisible"] and x.pending[place]["side"] == side]
 
+        def carried(place, more):
+            """What the connector of that order carries beside all that was given there."""
+            if not x.limits["connectors"]:
+                return powers[place]
+            node = x.pending[place]["node"]
+            rating = (x.limits["connectors"] + [None] * (node + 1))[node] or {"charge_W": 0, "discharge_W": 0}
+            there = [(x.pending[p]["side"], w) for p, w in {**given, **more}.items() if x.pending[p]["node"] == node]
+            if any(w > 0 and way != side for way, w in there):
+                return 0
+            return rating["charge_W" if side == "buy" else "discharge_W"] - sum(w for _, w in there)
+
         def at(level):
-            return {p: min(level, powers[p]) if level >= x.pending[p]["least"] else 0 for p in sharing}
+            shared = {}
+            for p in sharing:
+                part = min(level, powers[p], carried(p, shared))
+                shared[p] = part if part >= x.pending[p]["least"] else 0
+            return shared
 
         lo, hi = 0, -(-max((powers[place] for place in sharing), default=0) // 100)
         while lo < hi:

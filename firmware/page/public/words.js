@@ -70,6 +70,7 @@ export const HELD_BACK = {
   capacity: 'with all else that runs it would have drawn more than the neighbourhood’s capacity allows',
   export: 'with all else that runs it would have fed back more than the neighbourhood may',
   connector: 'its connector runs another order in that round, or cannot deliver so much',
+  turn: 'when the room was shared out among all that had to run, there was none left for it',
 };
 
 export const OVERRIDE = { stop: 'stopped by the owner', charge: 'charging now by the owner’s wish', none: '' };

@@ -3,8 +3,8 @@
  *
  * The fixed rule: those curtailed most often come first, then the tie order of the list. All-or-nothing orders run
  * as long as they fit; sells and buys make room for each other, so what did not fit at first may fit later: the list
- * is gone through again while any does. Divisible ones then share one level of power, the highest that fits. What is
- * held back stays pending and must run in the next round. A plan may serve more than this, when other orders make room.
+ * is gone through again while any does. Divisible ones then share one level of power, the highest that fits, each as far
+ * as its connector carries it: what others do at theirs is not its fault. What is held back stays pending and must run in the next round. A plan may serve more than this, when other orders make room.
  *
  * O(m log m) for m forced orders, a few to a connector: going through the list is a search for the next order that fits.
  */
@@ -37,9 +37,18 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
   function fillLevel(side: Side): void {
     const sharing = parts.filter(({ order }) => order.side === side);
     if (sharing.length === 0) return;
+    const free_W = new Map(
+      sharing.map(({ order: { node } }) => [node, connectorFree_W(instance, granted, node, side)]),
+    );
     const set = (level: number): boolean => {
-      for (const { index, order } of sharing)
-        granted.set(index, level < order.minimum_W ? 0 : Math.min(level, order.power_W));
+      const left_W = new Map(free_W);
+      for (const { index, order } of sharing) {
+        const free = left_W.get(order.node) ?? 0;
+        const part_W = Math.min(level, order.power_W, free);
+        const given_W = part_W < order.minimum_W ? 0 : part_W;
+        granted.set(index, given_W);
+        left_W.set(order.node, free - given_W);
+      }
       return breach(instance, running(granted)) === null;
     };
     let low = 0;
@@ -51,6 +60,24 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
     }
     set(low * STEP_W);
   }
+}
+
+/** What a connector carries in a direction beside what is granted there; nothing beside the other direction. */
+function connectorFree_W(
+  { pending, limits: { connectors } }: Instance,
+  granted: ReadonlyMap<number, number>,
+  node: number,
+  side: Side,
+): number {
+  if (connectors.length === 0) return Number.POSITIVE_INFINITY;
+  const { charge_W = 0, discharge_W = 0 } = connectors[node] ?? {};
+  let free_W = side === 'buy' ? charge_W : discharge_W;
+  for (const [index, power_W] of granted) {
+    const order = pending[index]!;
+    if (order.node !== node || power_W === 0) continue;
+    free_W = order.side === side ? free_W - power_W : 0;
+  }
+  return free_W;
 }
 
 const running = (granted: ReadonlyMap<number, number>): Running[] =>
