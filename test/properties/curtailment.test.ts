@@ -121,7 +121,7 @@ describe('the curtailment', () => {
       pending: base.pending.map((order, i) => ({ ...order, remainingWait_rounds: 0, minimum_W: 1380, ...orders[i] })),
     };
     expect([...curtailment(problem)]).toEqual([[1, 0]]);
-    const patch = { find: 'Math.min(level, order.power_W, free)', replace: 'Math.min(level, order.power_W)' };
+    const patch = { find: 'order.power_W, left_W[at[i]!]!)', replace: 'order.power_W)' };
     const file = 'firmware/protocol/benefit/curtailment.ts';
     const source = { folders: ['firmware'], entry: file, patches: [{ file, ...patch }] };
     const shared = await withPatched('one level for all', source, (mutant: { curtailment: typeof curtailment }) => [

@@ -37,17 +37,19 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
   function fillLevel(side: Side): void {
     const sharing = parts.filter(({ order }) => order.side === side);
     if (sharing.length === 0) return;
-    const free_W = new Map(
-      sharing.map(({ order: { node } }) => [node, connectorFree_W(instance, granted, node, side)]),
+    const { at, free_W } = connectorsOf(
+      instance,
+      granted,
+      sharing.map(({ order }) => order.node),
+      side,
     );
     const set = (level: number): boolean => {
-      const left_W = new Map(free_W);
-      for (const { index, order } of sharing) {
-        const free = left_W.get(order.node) ?? 0;
-        const part_W = Math.min(level, order.power_W, free);
+      const left_W = [...free_W];
+      for (const [i, { index, order }] of sharing.entries()) {
+        const part_W = Math.min(level, order.power_W, left_W[at[i]!]!);
         const given_W = part_W < order.minimum_W ? 0 : part_W;
         granted.set(index, given_W);
-        left_W.set(order.node, free - given_W);
+        left_W[at[i]!]! -= given_W;
       }
       return breach(instance, running(granted)) === null;
     };
@@ -62,22 +64,26 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
   }
 }
 
-/** What a connector carries in a direction beside what is granted there; nothing beside the other direction. */
-function connectorFree_W(
+/**
+ * The connectors of these orders' nodes, and of each what it carries in their direction beside what is granted there: nothing beside the
+ * other direction. `at`: for each order the place of its connector.
+ */
+function connectorsOf(
   { pending, limits: { connectors } }: Instance,
   granted: ReadonlyMap<number, number>,
-  node: number,
+  nodes: readonly number[],
   side: Side,
-): number {
-  if (connectors.length === 0) return Number.POSITIVE_INFINITY;
-  const { charge_W = 0, discharge_W = 0 } = connectors[node] ?? {};
-  let free_W = side === 'buy' ? charge_W : discharge_W;
+): { readonly at: readonly number[]; readonly free_W: readonly number[] } {
+  if (connectors.length === 0) return { at: nodes.map(() => 0), free_W: [Number.POSITIVE_INFINITY] };
+  const places = new Map([...new Set(nodes)].map((node, place) => [node, place]));
+  const rating = side === 'buy' ? 'charge_W' : 'discharge_W';
+  const free_W = [...places.keys()].map((node) => connectors[node]?.[rating] ?? 0);
   for (const [index, power_W] of granted) {
-    const order = pending[index]!;
-    if (order.node !== node || power_W === 0) continue;
-    free_W = order.side === side ? free_W - power_W : 0;
+    const { node, side: direction } = pending[index]!;
+    const place = places.get(node);
+    if (power_W > 0 && place !== undefined) free_W[place] = direction === side ? free_W[place]! - power_W : 0;
   }
-  return free_W;
+  return { at: nodes.map((node) => places.get(node)!), free_W };
 }
 
 const running = (granted: ReadonlyMap<number, number>): Running[] =>
