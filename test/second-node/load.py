@@ -7,9 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-M = 1_000_000
 KEPT = 12  # rounds: how far back a METER changes what is known, and allocations are kept
-SHOWN = 15  # rounds compared at each SEAL
+SHOWN = 14  # rounds compared at each SEAL
 BREAKS = ("exact", "share", "both")
 broken = sys.argv[sys.argv.index("--break") + 1] if "--break" in sys.argv else None
 if broken not in (None, *BREAKS):
@@ -29,9 +28,7 @@ class Round:
 class Chain:
     def __init__(self, street):
         self.shares = [0] * len(street["safeShares_W"]) if broken == "share" else street["safeShares_W"]
-        self.eta, self.time_s, self.margin = (
-            street[name] for name in ("dischargingEfficiency_ppm", "roundTime_s", "margin_W")
-        )
+        self.time_s, self.margin = street["roundTime_s"], street["margin_W"]
         self.greatest = 2 * max(street["capacity_W"], street["exportLimit_W"])
         self.rounds = {}
         self.site = None
@@ -51,14 +48,14 @@ class Chain:
         for r in range(max(self.rounds, default=t - 2) + 1, t + 1):
             self.rounds[r] = Round(len(self.shares))
         for meter in meters:
-            self.meter(t, **meter)
+            self.meter(t, *meter)
         if site:
             self.reading(t, site)
         for each in self.rounds.values():
             if each.first is not None:
                 averaged = [self.rounds[r].vehicles() for r in range(each.first, each.last + 1)]
                 each.load = each.theta - sum(averaged) // len(averaged)
-        least, most = self.between(t, site is not None)
+        least, most = self.between(t, site)
         return {
             "rounds": [
                 [r, each.vehicles(), each.first, each.theta, each.load]
@@ -71,14 +68,15 @@ class Chain:
         }
 
     def schedule(self, t, allocations):
-        for node, side, power in allocations:
-            self.rounds[t].allocated[node] += power if side == "buy" else -(power * self.eta // M)
+        for node, power in allocations:
+            self.rounds[t].allocated[node] += power
 
     # Vehicles
 
-    def meter(self, t, node, round, before, now):
+    def meter(self, t, node, of, *registers):
+        before, now = registers[:2], registers[2:]
         last = self.registers[node]
-        since, covered = (last["now"], range(last["round"] + 1, round + 1)) if last else (before, [round])
+        since, covered = (last["now"], range(last["round"] + 1, of + 1)) if last else (before, [of])
         if any(a < b for a, b in zip(now, since)):
             since = before
         (imported, exported) = (a - b for a, b in zip(now, since))
@@ -89,7 +87,7 @@ class Chain:
                 least, most = self.did(node, r)
                 self.rounds[r].metered[node] = average if alone else max(least, min(most, average))
         bits = (last["alone"] << len(covered) if last else 0) | (alone or broken == "exact")
-        self.registers[node] = {"round": round, "now": now, "alone": bits % (1 << KEPT)}
+        self.registers[node] = {"round": of, "now": now, "alone": bits % (1 << KEPT)}
 
     def is_alone(self, node, r):
         last = self.registers[node]
@@ -105,9 +103,6 @@ class Chain:
                 each = self.rounds[r]
                 each.first, each.last = (None, None) if theta is None else (before["round"] - 1, t - 2)
                 each.theta, each.load = theta, None
-        running = self.rounds[t - 1]
-        running.theta = site["average_W"]
-        running.load = running.theta - sum(running.allocated)
 
     def theta_between(self, before, now):
         usual_ms = 1000 * self.time_s * (now["round"] - before["round"])
@@ -126,19 +121,18 @@ class Chain:
         """The last round with a load of Θ."""
         return max((r for r, each in self.rounds.items() if each.first is not None), default=None)
 
-    def between(self, t, has_site):
-        last, sources = self.last_load(), []
+    def between(self, t, site):
+        last, ranges = self.last_load(), []
         if last is not None and self.rounds[last].first >= t - KEPT:
-            sources.append((self.rounds[last].first, last))
-        if has_site:
-            sources.append((t - 1, t - 1))
-        ranges = [self.range_of(t, first, last) for first, last in sources]
+            ranges.append(self.range_of(t, self.rounds[last].first, last, self.rounds[last].load))
+        if site:
+            ranges.append(self.range_of(t, t - 1, t - 1, site["power_W"] - sum(self.rounds[t - 1].allocated)))
         least, most = max(least for least, _ in ranges), min(most for _, most in ranges)
         if least > most or broken == "both":
             return min(least for least, _ in ranges), max(most for _, most in ranges)
         return least, most
 
-    def range_of(self, t, first, last):
+    def range_of(self, t, first, last, load):
         lower = higher = 0
         for r in range(first, last + 1):
             for node, a in enumerate(self.rounds[r].allocated):
@@ -149,7 +143,6 @@ class Chain:
                 lower += most - least if covered else most - a
                 higher += most - least if covered else a - least
         count, moved = last - first + 1, (t - 1 - first) * self.margin
-        load = self.rounds[last].load
         return load - -(-lower // count) - moved, load - (-higher // count) + moved
 
 
@@ -157,10 +150,8 @@ def computed(street, steps):
     """What each SEAL of a street gives."""
     chain, results = Chain(street), []
     for step in steps:
-        t = step["round"]
-        if "seal" in step:
-            results.append(chain.seal(t, **step["seal"]))
-        chain.schedule(t, step.get("allocations", []))
+        results.append(chain.seal(step["round"], step["site"], step["meters"], step["forecast_W"]))
+        chain.schedule(step["round"], step["allocations"])
     return results
 
 
@@ -168,8 +159,7 @@ def main():
     streets = json.loads((Path(__file__).parents[1] / "vectors/load.json").read_text())
     found, right, seals = [], 0, 0
     for number, case in enumerate(streets):
-        sealed = [step for step in case["steps"] if "seal" in step]
-        for step, expected, got in zip(sealed, case["seals"], computed(case["street"], case["steps"])):
+        for step, expected, got in zip(case["steps"], case["seals"], computed(case["street"], case["steps"])):
             seals += 1
             right += expected == got
             if expected != got:
