@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 KEPT = 12  # rounds: how far back a METER changes what is known, and allocations are kept
-SHOWN = 14  # rounds compared at each SEAL
+SHOWN = 15  # of the last rounds, compared at each SEAL
 BREAKS = ("exact", "share", "both")
 broken = sys.argv[sys.argv.index("--break") + 1] if "--break" in sys.argv else None
 if broken not in (None, *BREAKS):
@@ -17,7 +17,7 @@ if broken not in (None, *BREAKS):
 
 class Round:
     def __init__(self, nodes):
-        self.allocated = [0] * nodes  # W at the connector, import positive
+        self.allocated = [0] * nodes  # W at the head meter, import positive
         self.metered = {}  # by node: W, from its METER
         self.first = self.theta = self.load = None
 
@@ -31,6 +31,7 @@ class Chain:
         self.time_s, self.margin = street["roundTime_s"], street["margin_W"]
         self.greatest = 2 * max(street["capacity_W"], street["exportLimit_W"])
         self.rounds = {}
+        self.sealed = -1  # round of the last SEAL
         self.site = None
         self.registers = [None] * len(self.shares)
 
@@ -41,20 +42,22 @@ class Chain:
 
     # One SEAL
 
-    def seal(self, t, site, meters, forecast):
+    def lacks_site(self, t, site):
         last = self.last_load()
-        if site is None and (last is None or t - 2 - self.rounds[last].first > 3):
-            return "site-missing"
+        return site is None and (last is None or t - 2 - self.rounds[last].first > 3)
+
+    def seal(self, t, site, meters, forecast):
         for r in range(max(self.rounds, default=t - 2) + 1, t + 1):
             self.rounds[r] = Round(len(self.shares))
         for meter in meters:
-            self.meter(t, *meter)
+            self.meter(*meter)
         if site:
             self.reading(t, site)
         for each in self.rounds.values():
             if each.first is not None:
                 averaged = [self.rounds[r].vehicles() for r in range(each.first, each.last + 1)]
                 each.load = each.theta - sum(averaged) // len(averaged)
+        self.sealed = t
         least, most = self.between(t, site)
         return {
             "rounds": [
@@ -73,25 +76,29 @@ class Chain:
 
     # Vehicles
 
-    def meter(self, t, node, of, *registers):
+    def meter(self, node, of, *registers):
         before, now = registers[:2], registers[2:]
         last = self.registers[node]
         since, covered = (last["now"], range(last["round"] + 1, of + 1)) if last else (before, [of])
         if any(a < b for a, b in zip(now, since)):
             since = before
-        (imported, exported) = (a - b for a, b in zip(now, since))
+        imported, exported = (a - b for a, b in zip(now, since))
         average = 3600 * (imported - exported) // (len(covered) * self.time_s)
-        alone = last is not None and len(covered) == 1
+        alone = broken == "exact" or (last is not None and len(covered) == 1)
         for r in covered:
-            if r in self.rounds and r >= t - KEPT:
+            if r in self.rounds and r >= self.sealed - KEPT:
                 least, most = self.did(node, r)
                 self.rounds[r].metered[node] = average if alone else max(least, min(most, average))
-        bits = (last["alone"] << len(covered) if last else 0) | (alone or broken == "exact")
+        bits = (last["alone"] << len(covered) if last else 0) | alone
         self.registers[node] = {"round": of, "now": now, "alone": bits % (1 << KEPT)}
 
     def is_alone(self, node, r):
+        return self.is_covered(node, r) and self.registers[node]["alone"] >> (self.registers[node]["round"] - r) & 1
+
+    def is_covered(self, node, r):
+        """By a METER, as far as what is kept tells."""
         last = self.registers[node]
-        return last is not None and 0 <= last["round"] - r and last["alone"] >> (last["round"] - r) & 1
+        return last is not None and r <= last["round"]
 
     # Θ
 
@@ -139,7 +146,7 @@ class Chain:
                 if self.is_alone(node, r):
                     continue
                 least, most = self.did(node, r)
-                covered = node in self.rounds[r].metered
+                covered = self.is_covered(node, r)
                 lower += most - least if covered else most - a
                 higher += most - least if covered else a - least
         count, moved = last - first + 1, (t - 1 - first) * self.margin
@@ -147,12 +154,25 @@ class Chain:
 
 
 def computed(street, steps):
-    """What each SEAL of a street gives."""
+    """What each SEAL of a street gives, up to the first that only one of the two makes."""
     chain, results = Chain(street), []
     for step in steps:
-        results.append(chain.seal(step["round"], step["site"], step["meters"], step["forecast_W"]))
-        chain.schedule(step["round"], step["allocations"])
+        t, site, forecast = step["round"], step["site"], step["forecast_W"]
+        lacks = chain.lacks_site(t, site)
+        if lacks != (forecast is None):
+            return [*results, "site-missing" if lacks else "sealed"]
+        results.append("site-missing" if lacks else chain.seal(t, site, step["meters"], forecast))
+        chain.schedule(t, step["allocations"])
     return results
+
+
+def differences(expected, got):
+    """What is not as expected, field by field where something was sealed."""
+    if expected == got:
+        return []
+    if isinstance(expected, str) or isinstance(got, str):
+        return [f": expected {expected}, got {got}"]
+    return [f", {name}: expected {each}, got {got[name]}" for name, each in expected.items() if each != got[name]]
 
 
 def main():
@@ -162,8 +182,8 @@ def main():
         for step, expected, got in zip(case["steps"], case["seals"], computed(case["street"], case["steps"])):
             seals += 1
             right += expected == got
-            if expected != got:
-                found.append(f"  street {number}, round {step['round']}: expected {expected}, got {got}")
+            where = f"street {number}, round {step['round']}"
+            found += [f"  {where}{line}" for line in differences(expected, got)]
     print(f"load {right} of {seals} seals")
     sys.exit("\n".join(["Differences:", *found[:10]]) if found else 0)
 

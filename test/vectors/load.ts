@@ -12,8 +12,8 @@ import { emptyStreet, type Limits, meterOf, type Reading, scheduled, sealed } fr
 const FIRST = 1000;
 const CHARGE_POINTS = 4;
 const { roundTime_s } = registry.neighbourhood;
-/** As many of the last rounds are compared at each SEAL: two more than a METER changes, the one sealed last among them. */
-const SHOWN_ROUNDS = 14;
+/** As many of the last rounds are compared at each SEAL: no METER changes an older one, where none is left out. */
+const SHOWN_ROUNDS = 15;
 
 /** Node, round, imported and exported Wh of the last statement by the node's own notes, and now. */
 type MeterRow = readonly [number, number, number, number, number, number];
@@ -87,20 +87,28 @@ class Meter {
 
 /** In one of so many rounds or of whatever else is drawn for. */
 const oneIn = (draw: Draw, many: number): boolean => draw(1, many) === 1;
-/** Another meter in its place, whose registers are behind, or so far ahead that no street draws that. */
-const exchanged = (draw: Draw): Meter =>
-  oneIn(draw, 2) ? new Meter(draw(0, 90), draw(0, 90)) : new Meter(draw(500_000, 600_000), 100);
+/** Another meter in its place: its registers are behind, or one of them is, or is ahead by about what no street draws in a round. */
+function exchanged(draw: Draw, meter: Meter): Meter {
+  const [imported_Wh, exported_Wh] = meter.read();
+  const ahead_Wh = draw(5000, 25_000);
+  return [
+    new Meter(draw(0, 90), draw(0, 90)),
+    new Meter(imported_Wh + 500, 0),
+    new Meter(imported_Wh + ahead_Wh, exported_Wh),
+    new Meter(imported_Wh, exported_Wh + ahead_Wh),
+  ][draw(0, 3)]!;
+}
 
-/** How long after the interval's beginning the head meter was read, in ms: some seconds, a tenth of a round and just beyond, or another day. */
+/** How long after the interval's beginning the head meter was read, in ms: at once, some seconds, a tenth of a round and just beyond, or another day. */
 const lateBy_ms = (draw: Draw): number =>
-  oneIn(draw, 8) ? [30_000, 30_001, -60_000, 86_400_000][draw(0, 3)]! : draw(0, 4000);
+  oneIn(draw, 6) ? [30_000, 30_001, -60_000, 86_400_000][draw(0, 3)]! : oneIn(draw, 2) ? 0 : draw(1, 4000);
 
 function drawn(seed: number): Street {
   const draw = drawFrom(seed);
   const limits = {
     capacity_W: draw(40, 100) * 1000,
     exportLimit_W: draw(20, 60) * 1000,
-    margin_W: draw(0, 3) * 1000,
+    margin_W: draw(0, 3) * 500,
     safeShares_W: Array.from({ length: CHARGE_POINTS }, () => draw(0, 2) * 1380),
   };
   let head = new Meter(10_000, 3000);
@@ -109,7 +117,8 @@ function drawn(seed: number): Street {
     meter: new Meter(draw(2000, 3000), draw(2000, 3000)),
     noted: [0, 0] as readonly [number, number],
     told_W: 0,
-    silentUntil: FIRST + (oneIn(draw, 3) ? draw(4, 9) : 1),
+    silentFrom: FIRST + (oneIn(draw, 2) ? 0 : draw(1, 5)),
+    silent_rounds: oneIn(draw, 3) ? draw(4, 15) : 1,
   }));
   let load_W = draw(-10, 40) * 1000;
   let chain = emptyStreet(limits);
@@ -117,23 +126,25 @@ function drawn(seed: number): Street {
   const steps: Step[] = [];
   const rounds = draw(12, 22);
   const outage = oneIn(draw, 2) ? FIRST + draw(4, rounds - 3) : 0;
-  let outage_rounds = draw(1, 14);
-  const noReading = oneIn(draw, 4) ? FIRST + draw(4, 9) : 0;
+  let outage_rounds = oneIn(draw, 2) ? draw(10, 11) : draw(1, 13); // about as long as allocations are kept
+  const unreadFrom = oneIn(draw, 3) ? FIRST + draw(2, 6) : 0;
+  const unreadUntil = unreadFrom + draw(3, 12);
 
   for (let round = FIRST; steps.length < rounds; round++) {
     // What is read at the beginning of this interval ends with round - 2; round - 1 is being delivered.
     const [imported_Wh, exported_Wh] = head.read();
     for (const [node, car] of cars.entries()) {
-      if (round < car.silentUntil || oneIn(draw, 6)) continue;
+      const isSilent = round >= car.silentFrom && round < car.silentFrom + car.silent_rounds;
+      if (round === FIRST || isSilent || oneIn(draw, 6)) continue;
       const row = [node, round - 2, ...car.noted, ...car.meter.read()] as const;
       car.noted = car.meter.read();
       if (!oneIn(draw, 10)) underWay.push({ from: round + (oneIn(draw, 4) ? draw(1, 4) : 0), row });
     }
-    if (oneIn(draw, 25)) head = exchanged(draw);
+    if (oneIn(draw, 25)) head = exchanged(draw, head);
     let power_W = load_W;
     for (const car of cars) {
       if (oneIn(draw, 30)) {
-        car.meter = exchanged(draw);
+        car.meter = exchanged(draw, car.meter);
         car.noted = car.meter.read();
       }
       const did_W = [car.told_W, car.told_W, car.told_W, 0, Math.trunc(car.told_W / 2), car.share_W][draw(0, 5)]!;
@@ -145,11 +156,12 @@ function drawn(seed: number): Street {
     load_W += draw(-limits.margin_W, limits.margin_W);
     if (round >= outage && outage > 0 && outage_rounds-- > 0) continue;
 
-    const isRead = !oneIn(draw, 6) && !(round >= noReading && round < noReading + 6 && noReading > 0);
+    const isRead = !oneIn(draw, 6) && !(round >= unreadFrom && round < unreadUntil);
     const stands = chain.site?.imported_Wh === imported_Wh && chain.site.exported_Wh === exported_Wh; // then no reading is stated
-    const site = isRead && !stands
-      ? { takenAt_ms: (round - 1) * 1000 * roundTime_s + lateBy_ms(draw), imported_Wh, exported_Wh, power_W }
-      : null;
+    const site =
+      isRead && !stands
+        ? { takenAt_ms: (round - 1) * 1000 * roundTime_s + lateBy_ms(draw), imported_Wh, exported_Wh, power_W }
+        : null;
     const meters = underWay
       .filter(({ from, row: [node, of] }) => from <= round && of >= round - 12 && of > roundOf(chain, node))
       .map(({ row }) => row)
@@ -158,20 +170,28 @@ function drawn(seed: number): Street {
     const isTerminated = next === null || oneIn(draw, 6);
     const allocations = isTerminated ? [] : cars.map((car, node) => [node, wish(draw, car.share_W)] as const);
     for (const [node, told_W] of allocations) cars[node]!.told_W = told_W;
-    if (next !== null) chain = isTerminated ? next : scheduled(next, cars.map((car) => car.told_W));
+    if (next !== null)
+      chain = isTerminated
+        ? next
+        : scheduled(
+            next,
+            cars.map((car) => car.told_W),
+          );
     steps.push({ round, site, meters, forecast_W: null, allocations });
   }
   return { street: { roundTime_s, ...limits }, steps };
 }
 
 const roundOf = (chain: ReturnType<typeof emptyStreet>, node: number): number => chain.registers[node]?.round ?? -1;
-const wish = (draw: Draw, share_W: number): number => [0, draw(0, share_W), draw(1380, 11_000), -draw(1, 9000)][draw(0, 3)]!;
+const wish = (draw: Draw, share_W: number): number =>
+  [0, draw(0, share_W), draw(1380, 11_000), -draw(1, 9000)][draw(0, 3)]!;
 
 const FILE = new URL('load.json', import.meta.url);
 export const frozenLoad = (): string => readFileSync(FILE, 'utf8');
 
 /** The file: one street a line. */
-const write = (streets: readonly Street[]): string => `[\n${streets.map((each) => JSON.stringify(lived(each))).join(',\n')}\n]\n`;
+const write = (streets: readonly Street[]): string =>
+  `[\n${streets.map((each) => JSON.stringify(lived(each))).join(',\n')}\n]\n`;
 
 /** The frozen streets as this implementation lives through them: the same file, if it does so right. */
 export const recomputedLoad = (): string => write(JSON.parse(frozenLoad()));

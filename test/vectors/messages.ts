@@ -225,4 +225,5 @@ const FILE = new URL('messages.json', import.meta.url);
 export const frozen = (): ReturnType<typeof vectors> => JSON.parse(readFileSync(FILE, 'utf8'));
 
 // Other vectors are made of these, and written by the same word.
-if (import.meta.main && process.argv.includes('--write')) writeFileSync(FILE, `${JSON.stringify(vectors(), null, 1)}\n`);
+if (import.meta.main && process.argv.includes('--write'))
+  writeFileSync(FILE, `${JSON.stringify(vectors(), null, 1)}\n`);
