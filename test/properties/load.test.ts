@@ -4,17 +4,12 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { applyBlock } from '../../firmware/protocol/block.ts';
-import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
-import type { MeterStatement, Signed, Site } from '../../firmware/protocol/messages.ts';
-import { firstView } from '../../firmware/protocol/round.ts';
-import { sealBlock } from '../../firmware/protocol/seal.ts';
+import type { MeterStatement, Signed } from '../../firmware/protocol/messages.ts';
 import { withPatched } from '../mutate.ts';
-import { registry, sign } from '../vectors/messages.ts';
+import { emptyStreet, meterOf, scheduled as scheduledAfter, sealed } from '../vectors/street.ts';
 
 const FIRST = 1000;
-const HEAD = 4;
 /** A watt hour in five minutes: what flows is whole multiples, so that registers are exact. */
 const STEP_W = 12;
 const MARGIN_W = 500 * STEP_W;
@@ -67,23 +62,16 @@ interface Seen {
   readonly forecast_W: number;
 }
 
-const street = {
-  ...registry,
-  neighbourhood: {
-    ...registry.neighbourhood,
-    capacity_W: 500_000,
-    exportLimit_W: 500_000,
-    margin_W: MARGIN_W,
-    nodes: registry.neighbourhood.nodes.map((node) => ({
-      ...node,
-      safeShare_W: node.role === 'charge-point' ? SHARE_W : 0,
-    })),
-  },
-};
+const street = emptyStreet({
+  capacity_W: 500_000,
+  exportLimit_W: 500_000,
+  margin_W: MARGIN_W,
+  safeShares_W: [SHARE_W, SHARE_W, SHARE_W, SHARE_W],
+});
 
 /** Lives through the rounds, and tells of each that was sealed where the load was taken to lie, and where it was. */
 function live(rounds: readonly Luck[], apply = applyBlock): Seen[] {
-  let chain: ChainState = genesisState(street);
+  let chain = street;
   let load_W = 20_000 * STEP_W;
   const head = { imported_Wh: 1_000_000, exported_Wh: 1_000_000 };
   const cars = [0, 1, 2, 3].map(() => ({ imported_Wh: 0, exported_Wh: 0 }));
@@ -108,14 +96,8 @@ function live(rounds: readonly Luck[], apply = applyBlock): Seen[] {
     const power_W = load_W + powers_W.reduce((sum, power) => sum + power, 0);
     nodes.forEach(({ meters, inTime }, node) => {
       if (!meters || i === 0) return;
-      const body = {
-        type: 'METER',
-        ...carsBefore[node],
-        importedBefore_Wh: 0,
-        exportedBefore_Wh: 0,
-        mode: 'lease',
-      } as const;
-      waiting.push({ inTime, statement: sign<MeterStatement>(node, body, { round: round - 2 }) });
+      const registers = { ...carsBefore[node]!, importedBefore_Wh: 0, exportedBefore_Wh: 0 };
+      waiting.push({ inTime, statement: meterOf(node, round - 2, registers) });
     });
     count(head, power_W);
     for (const [node, power] of powers_W.entries()) count(cars[node], power);
@@ -124,35 +106,24 @@ function live(rounds: readonly Luck[], apply = applyBlock): Seen[] {
       ({ inTime, statement: { round: of, sender } }) =>
         (inTime || of < round - 2) && of >= round - 12 && of > (chain.registers[sender]?.round ?? -1),
     );
-    const carried = meters.map(({ statement }) => statement);
-    const body = { type: 'SITE', takenAt_ms: (round - 1) * 300_000, ...headBefore, power_W } as const;
-    const statements = { orders: [], meters: carried, site: site ? sign<Site>(HEAD, body, { round }) : null };
-    const block = sign(2, sealBlock(chain.tip, statements, ''), { round, view: firstView(round, 'SEAL') });
-    const next = apply(chain, block, sha256);
+    const next = sealed(
+      chain,
+      round,
+      {
+        site: site ? { takenAt_ms: (round - 1) * 300_000, ...headBefore, power_W } : null,
+        meters: meters.map(({ statement }) => statement),
+      },
+      apply,
+    );
     load_W += load * STEP_W; // the load of this round, from here on
     told_W = [0, 0, 0, 0];
-    if (isRefusal(next)) {
-      if (next.code !== 'site-missing') throw new Error(`${next.code}: ${next.detail}`);
-      return;
-    }
+    if (next === null) return;
     const { loadBetween_W, load_W: forecast } = next.instance!;
     seen.push({ round, load_W, ...loadBetween_W, forecast_W: forecast[0]! });
     chain = next;
     if (!scheduled) return;
     told_W = nodes.map(({ told }) => told * 10 * STEP_W);
-    const allocations = told_W.map((allocated_W, node) => ({
-      round,
-      node,
-      order: 'aa',
-      ordered_W: allocated_W,
-      allocated_W,
-    }));
-    const scheduled_W = told_W.reduce((sum, power) => sum + power, 0);
-    chain = {
-      ...chain,
-      allocations: [...chain.allocations.filter((a) => a.round >= round - 12), ...allocations],
-      rounds: chain.rounds.with(-1, { ...chain.rounds.at(-1)!, committed: true, scheduled_W, vehicles_W: scheduled_W }),
-    };
+    chain = scheduledAfter(chain, told_W);
   });
   return seen;
 }

@@ -17,6 +17,7 @@ import { addMeter, addSite, emptyPool } from '../../firmware/protocol/pool.ts';
 import { firstView } from '../../firmware/protocol/round.ts';
 import { sealable, sealBlock } from '../../firmware/protocol/seal.ts';
 import { withPatched } from '../mutate.ts';
+import { frozenLoad, recomputedLoad } from '../vectors/load.ts';
 import { registry, sign } from '../vectors/messages.ts';
 
 const R = 1000;
@@ -164,4 +165,8 @@ test('a registrar changes a whole street at once, and no more than that', () => 
   expect(heard(AMENDMENTS_MOST)).not.toThrow();
   expect(heard(AMENDMENTS_MOST + 1)).toThrow('65 amendments');
   expect(heard(0)).toThrow('0 amendments');
+});
+
+test("the chain's numbers published for other implementations come out as they are written down", () => {
+  expect(recomputedLoad()).toBe(frozenLoad());
 });

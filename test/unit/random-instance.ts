@@ -12,6 +12,13 @@ export function seeded(seed: number): () => number {
   };
 }
 
+export type Draw = (low: number, high: number) => number;
+/** Whole numbers, both ends included. */
+export const drawFrom = (seed: number): Draw => {
+  const random = seeded(seed);
+  return (low, high) => low + Math.floor(random() * (high - low + 1));
+};
+
 const POWERS_W = [3000, 7400, 11_000, 22_000, 43_000, 50_000, 120_000] as const;
 
 export interface Shape {

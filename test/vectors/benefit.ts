@@ -14,13 +14,7 @@ import { poseInstance, type RoundRecord } from '../../firmware/protocol/benefit/
 import { step } from '../../firmware/protocol/benefit/rank.ts';
 import { tube } from '../../firmware/protocol/benefit/tube.ts';
 import { solve } from '../../firmware/solver/solve.ts';
-import { seeded } from '../unit/random-instance.ts';
-
-type Draw = (low: number, high: number) => number;
-const drawFrom = (seed: number): Draw => {
-  const random = seeded(seed);
-  return (low, high) => low + Math.floor(random() * (high - low + 1));
-};
+import { drawFrom } from '../unit/random-instance.ts';
 
 /** Histories with gaps, some loads unknown, with and without a prior; slots of a quarter of an hour to six hours, sun on the roofs. */
 function facts(seed: number) {

@@ -224,4 +224,6 @@ export const vectors = () => ({
 const FILE = new URL('messages.json', import.meta.url);
 export const frozen = (): ReturnType<typeof vectors> => JSON.parse(readFileSync(FILE, 'utf8'));
 
-if (process.argv.includes('--write')) writeFileSync(FILE, `${JSON.stringify(vectors(), null, 1)}\n`);
+// Other vectors are made of these, and written by the same word.
+if (import.meta.main && process.argv.includes('--write'))
+  writeFileSync(FILE, `${JSON.stringify(vectors(), null, 1)}\n`);
