@@ -13,6 +13,8 @@ export function newsTeller(): (view: NeighbourhoodView) => string[] {
   let told = -1;
   let brokerLost = false;
   const gone = new Set<string>();
+  /** Rounds told as terminated: their block may still come. */
+  const terminated = new Set<number>();
   return ({ chain, nodes }) => {
     const live = nodes.filter(isLive);
     const now_ms = Math.max(...(live.length > 0 ? live : nodes).map(({ time }) => time.now_ms));
@@ -30,8 +32,11 @@ export function newsTeller(): (view: NeighbourhoodView) => string[] {
     if (brokerLost && !lost) say('the broker is back');
     brokerLost = lost;
     for (const block of chain.blocks.toReversed()) {
+      if (block.outcome === 'committed' && terminated.delete(block.round))
+        say(`round ${block.round} committed after all, too late to act on`);
       if (block.round <= told) continue;
       told = block.round;
+      if (block.outcome === 'terminated') terminated.add(block.round);
       const pf = chain.fluctuation;
       const flat = pf ? `  cbrt PF ${pf.with.cbrt.toFixed(1)} (without the trade ${pf.without.cbrt.toFixed(1)})` : '';
       lines.push(`${clockTime(block.start_ms, 5)}  round ${block.round} ${outcome(block)}${flat}`);

@@ -55,6 +55,9 @@ test('each round once, as it is decided, also the terminated ones; who ends and 
   expect(told({ minute: 14, blocks: [one, two, three] })).toEqual([
     '16:15  round 3 committed, block 6 by maple-2, 1 order, 3 of 4 votes',
   ]);
+  const late = [one, block(2, 'committed'), three];
+  expect(told({ minute: 15, blocks: late })).toEqual(['16:15  round 2 committed after all, too late to act on']);
+  expect(told({ minute: 15, blocks: late })).toEqual([]);
 });
 
 test('the line in between is of a live controller, with one contact in the singular', () => {
