@@ -1,0 +1,69 @@
+/**
+ * node firmware/launch.cjs test/experiment/hedging.ts FILE... [--days 20]: what is the reserve worth? The FILEs are scenarios of one
+ * kind. Their own days and days drawn from theirs are played with the benefit as it is, and with its reserve changed.
+ */
+import { parseArgs } from 'node:util';
+import { readScenario } from '../../firmware/simulate/scenario.ts';
+import { withPatched } from '../mutate.ts';
+import { daysOf, drawnDay } from './drawn-day.ts';
+import { played_percent } from './played.ts';
+import { drawnSessions, modelOf } from './session-day.ts';
+import { withError } from './statistic.ts';
+
+const { values, positionals } = parseArgs({
+  options: { days: { type: 'string', default: '20' } },
+  allowPositionals: true,
+});
+const scenarios = positionals.map(readScenario);
+const like = scenarios[0];
+if (like === undefined) {
+  console.error('Give scenario files of one kind, such as paper-*.json');
+  process.exit(2);
+}
+const SESSIONS_BELOW_s = 1800; // shorter rounds depend on each other
+const model = like.round_time_s < SESSIONS_BELOW_s ? modelOf(like) : null;
+const days = daysOf(scenarios);
+const FIRST_SEED = 20_000; // the other experiments draw from 1, 5,000 and 10,001 on
+const drawn = Array.from({ length: Number(values.days) }, (_, i) =>
+  model ? drawnSessions(model, like, FIRST_SEED + i) : drawnDay(days, like, FIRST_SEED + i),
+);
+
+const MIDDLE = 'KAPPA_ppt = 50;';
+const WALLS = 'WALL_PRICE_ppt = 100;';
+const ROOM = 'CARE_PRICE_ppt = 500;';
+/** A thousandth of a slope's price: the solver's barriers know no price of nothing. */
+const none = (constant: string): readonly [string, string] => [constant, constant.replace(/\d+/, '1')];
+/** By name, what is changed in reserve.ts. */
+const SETTINGS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  'no reserve': [none(MIDDLE), none(WALLS), none(ROOM)],
+  'without the middle': [none(MIDDLE)],
+  'without the walls': [none(WALLS)],
+  'without room under the capacity': [none(ROOM)],
+  'walls at two rounds': [['WALL_ROUNDS = 3;', 'WALL_ROUNDS = 2;']],
+  'walls at four rounds': [['WALL_ROUNDS = 3;', 'WALL_ROUNDS = 4;']],
+};
+
+type Played = { readonly played_percent: typeof played_percent };
+const play = (played: Played) => ({
+  own: scenarios.map((day) => played.played_percent(day)),
+  drawn: drawn.map((day) => played.played_percent(day)),
+});
+const list = (percents: readonly number[]): string => percents.map((percent) => percent.toFixed(1)).join(', ');
+
+console.log(
+  `${scenarios.map(({ name }) => name).join(', ')}, reduction of cbrt(PF), %; ${drawn.length} drawn days, and less the shipped`,
+);
+const shipped = play({ played_percent });
+console.log(`as shipped: ${list(shipped.own)}; drawn ${withError(shipped.drawn)}`);
+for (const [name, changes] of Object.entries(SETTINGS)) {
+  const file = 'firmware/protocol/benefit/reserve.ts';
+  const patches = changes.map(([find, replace]) => ({ file, find, replace }));
+  const source = {
+    folders: ['firmware', 'test/experiment'],
+    entry: 'test/experiment/played.ts',
+    patches,
+  };
+  const changed = await withPatched(name, source, play);
+  const difference = changed.drawn.map((percent, i) => percent - shipped.drawn[i]!);
+  console.log(`${name}: ${list(changed.own)}; drawn ${withError(changed.drawn)}, ${withError(difference, 2)}`);
+}
