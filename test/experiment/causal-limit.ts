@@ -82,6 +82,9 @@ console.log(`  difference                                   ${summary(informed.m
 
 const more = Array.from({ length: Number(values.bound) }, (_, i) => drawnDay(days, like, i + 10_001));
 const bounded = more.map((day) => dualBound(program, distribution, day));
+// Who sees the day and pays can always do what the program does: a bound above that is none.
+const wrong = bounded.filter(({ bound, programSteady }) => bound > programSteady * (1 + 1e-6));
+if (wrong.length > 0) throw new Error(`the bound lies above the program on ${wrong.length} of ${more.length} days`);
 const base = more.map((day) => squares_kW2(baseTheta_W(day).map((power) => power / 1000)));
 const reached = bounded.map((day, i) => 100 * (1 - Math.cbrt(day.program / base[i]!)));
 const least = mean(bounded.map(({ bound }) => bound)) / mean(bounded.map(({ programSteady }) => programSteady));
