@@ -25,21 +25,24 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
     .map((order, index) => ({ index, power_W: order.power_W, order }))
     .filter(({ order }) => order.remainingWait_rounds === 0);
   if (breach(instance, forced) === null) return new Map();
-  forced.sort((a, b) => b.order.curtailed_rounds - a.order.curtailed_rounds || a.index - b.index);
-  const granted = new Map<number, number>(forced.map(({ index }) => [index, 0]));
+  if (forced.some(({ order }) => order.curtailed_rounds > 0))
+    forced.sort((a, b) => b.order.curtailed_rounds - a.order.curtailed_rounds || a.index - b.index);
+  /** By index of the order. */
+  const granted_W = new Float64Array(instance.pending.length);
   const whole = forced.filter(({ order }) => !order.divisible).map(({ index }) => index);
-  for (const index of wholeThatFit(instance, whole)) granted.set(index, instance.pending[index]!.power_W);
+  for (const index of wholeThatFit(instance, whole)) granted_W[index] = instance.pending[index]!.power_W;
   const parts = forced.filter(({ order }) => order.divisible);
   for (const side of ['buy', 'sell'] as const) fillLevel(side);
-  for (const { index, power_W } of forced) if (granted.get(index) === power_W) granted.delete(index);
-  return granted;
+  const held = forced.filter(({ index, power_W }) => granted_W[index]! < power_W);
+  return new Map(held.map(({ index }) => [index, granted_W[index]!]));
 
   function fillLevel(side: Side): void {
     const sharing = parts.filter(({ order }) => order.side === side);
     if (sharing.length === 0) return;
+    const running = (): Running[] => forced.map(({ index }) => ({ index, power_W: granted_W[index]! }));
     const { at, free_W } = connectorsOf(
       instance,
-      granted,
+      running(),
       sharing.map(({ order }) => order.node),
       side,
     );
@@ -47,11 +50,10 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
       const left_W = [...free_W];
       for (const [i, { index, order }] of sharing.entries()) {
         const part_W = Math.min(level, order.power_W, left_W[at[i]!]!);
-        const given_W = part_W < order.minimum_W ? 0 : part_W;
-        granted.set(index, given_W);
-        left_W[at[i]!]! -= given_W;
+        granted_W[index] = part_W < order.minimum_W ? 0 : part_W;
+        left_W[at[i]!]! -= granted_W[index]!;
       }
-      return breach(instance, running(granted)) === null;
+      return breach(instance, running()) === null;
     };
     let low = 0;
     let high = Math.ceil(sharing.reduce((most, { power_W }) => Math.max(most, power_W), 0) / STEP_W);
@@ -70,7 +72,7 @@ export function curtailment(instance: Instance): ReadonlyMap<number, number> {
  */
 function connectorsOf(
   { pending, limits: { connectors } }: Instance,
-  granted: ReadonlyMap<number, number>,
+  running: readonly Running[],
   nodes: readonly number[],
   side: Side,
 ): { readonly at: readonly number[]; readonly free_W: readonly number[] } {
@@ -78,16 +80,13 @@ function connectorsOf(
   const places = new Map([...new Set(nodes)].map((node, place) => [node, place]));
   const rating = side === 'buy' ? 'charge_W' : 'discharge_W';
   const free_W = [...places.keys()].map((node) => connectors[node]?.[rating] ?? 0);
-  for (const [index, power_W] of granted) {
+  for (const { index, power_W } of running) {
     const { node, side: direction } = pending[index]!;
     const place = places.get(node);
     if (power_W > 0 && place !== undefined) free_W[place] = direction === side ? free_W[place]! - power_W : 0;
   }
   return { at: nodes.map((node) => places.get(node)!), free_W };
 }
-
-const running = (granted: ReadonlyMap<number, number>): Running[] =>
-  [...granted].map(([index, power_W]) => ({ index, power_W }));
 
 /**
  * The all-or-nothing orders that run, found by going through `list` again and again. A buy only uses up import and a
