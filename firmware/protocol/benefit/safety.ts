@@ -1,8 +1,8 @@
 /**
  * Physical safety of one round for any mix of nodes that did and did not hear the decision (protocol README):
  *
- *   import: P^ + margin + sum_i max(a_i, F_i) - (sum_j o_j - the f+1 largest o_j) <= capacity
- *   export: sum_j o_j - (sum_i a_i - the f+1 largest a_i) - (P^ - margin)         <= export limit
+ *   import: most load + sum_i max(a_i, F_i) - (sum_j o_j - the f+1 largest o_j) <= capacity
+ *   export: sum_j o_j - (sum_i a_i - the f+1 largest a_i) - least load           <= export limit
  *
  * A limit that the load alone breaks is not the orders' fault: the bound is then that of an idle round.
  */
@@ -33,16 +33,18 @@ function sumOfLargest(values: number[], count: number): number {
     .reduce((sum, value) => sum + value, 0);
 }
 
-/** By connector, what it draws and feeds. */
-function draws(instance: Instance, running: readonly Running[]): Map<number, Draw> {
+/** By connector, what it draws and feeds: a list, in whose place is nothing where nothing runs. */
+type Draws = readonly (Draw | undefined)[];
+
+function draws(instance: Instance, running: readonly Running[]): Draws {
   const shared = instance.limits.connectors.length > 0 || instance.limits.safeShares_W.length > 0;
-  const byNode = new Map<number, Draw>();
+  const byNode: (Draw | undefined)[] = [];
   for (const { index, power_W } of running) {
     if (power_W === 0) continue;
     const order = instance.pending[index]!;
     const key = shared ? order.node : index;
-    const draw = byNode.get(key) ?? { charge_W: 0, discharge_W: 0, injected_W: 0 };
-    byNode.set(key, draw);
+    const draw = byNode[key] ?? { charge_W: 0, discharge_W: 0, injected_W: 0 };
+    byNode[key] = draw;
     if (order.side === 'buy') draw.charge_W += power_W;
     else {
       draw.discharge_W += power_W;
@@ -57,13 +59,15 @@ export function bounds_W(instance: Instance, running: readonly Running[]): { imp
   return boundsOf(instance, draws(instance, running));
 }
 
-function boundsOf(instance: Instance, byNode: ReadonlyMap<number, Draw>): { import_W: number; export_W: number } {
+function boundsOf(instance: Instance, byNode: Draws): { import_W: number; export_W: number } {
   const { safeShares_W, lostParts } = instance.limits;
   const { least_W, most_W } = instance.loadBetween_W;
   let drawn = safeShares_W.reduce((sum, share) => sum + share, 0);
   const charges: number[] = [];
   const discharges: number[] = [];
-  for (const [node, draw] of byNode) {
+  for (let node = 0; node < byNode.length; node++) {
+    const draw = byNode[node];
+    if (draw === undefined) continue;
     drawn += Math.max(0, draw.charge_W - (safeShares_W[node] ?? 0));
     charges.push(draw.charge_W);
     discharges.push(draw.injected_W);
@@ -80,7 +84,9 @@ function boundsOf(instance: Instance, byNode: ReadonlyMap<number, Draw>): { impo
 export function breach(instance: Instance, running: readonly Running[]): Breach | null {
   const byNode = draws(instance, running);
   if (instance.limits.connectors.length > 0)
-    for (const [node, draw] of byNode) {
+    for (let node = 0; node < byNode.length; node++) {
+      const draw = byNode[node];
+      if (draw === undefined) continue;
       const rating = instance.limits.connectors[node];
       if (
         (draw.charge_W > 0 && draw.discharge_W > 0) ||
@@ -90,7 +96,7 @@ export function breach(instance: Instance, running: readonly Running[]): Breach 
         return 'connector';
     }
   const is = boundsOf(instance, byNode);
-  const idle = boundsOf(instance, new Map());
+  const idle = boundsOf(instance, []);
   if (is.import_W > Math.max(instance.limits.capacity_W, idle.import_W)) return 'capacity';
   if (is.export_W > Math.max(instance.limits.exportLimit_W, idle.export_W)) return 'export';
   return null;
