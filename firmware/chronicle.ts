@@ -151,15 +151,17 @@ export function record(chronicle: Chronicle, final: FinalStep, account: Sums = a
 function heldBack({ instance }: ChainState, { pending }: ChainState, plan: PlanAhead): HeldBack[] {
   if (instance === null) return [];
   const whole = instance.pending.map(({ power_W }, index) => ({ index, power_W }));
-  const indexOf = new Map(instance.pending.map(({ id }, index) => [id, index]));
+  const due = whole.filter(({ index }) => instance.pending[index].remainingWait_rounds === 0);
+  const indexOf = new Map(due.map(({ index }) => [instance.pending[index].id, index]));
+  const rows = pending.filter(({ order }) => indexOf.has(order.id));
+  if (rows.length === 0) return []; // in all but the worst rounds
   const running = bindingRound(instance, plan);
-  return pending.flatMap(({ order, remaining_W }) => {
-    const index = indexOf.get(order.id);
-    if (index === undefined || instance.pending[index].remainingWait_rounds > 0) return [];
+  return rows.map(({ order, remaining_W }) => {
+    const index = indexOf.get(order.id)!;
     const withIt = [...running.filter((other) => other.index !== index), whole[index]];
     // It alone would fit beside what runs: when the room was shared out, that was not known yet.
     const why = breach(instance, withIt) ?? 'turn';
-    return [{ node: order.sender, order: order.id, power_W: remaining_W, why }];
+    return { node: order.sender, order: order.id, power_W: remaining_W, why };
   });
 }
 

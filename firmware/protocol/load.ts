@@ -2,13 +2,11 @@
  * load: what the households draw. Nobody meters them; it is what the head meter shows less what the vehicles took, and of both the
  * chain learns late, in part, or as an average. So beside the load of each round there is the range in which it must lie.
  */
-import { mulDiv, type Range } from './benefit/instance.ts';
+import { mulDiv, type Range, sum } from './benefit/instance.ts';
 import type { ChainRound, ChainState, NodeRegisters } from './chain.ts';
 import { METER_ROUNDS_BACK, SITE_ROUNDS_MISSING } from './limits.ts';
 import type { MeterStatement, Signed, Site } from './messages.ts';
 import { type Allocation, meteredEnergy_J } from './settlement.ts';
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** Registers that have not moved for a whole round are those of a meter that hangs: no reading at all (M13). */
 export function refuseSite(site: Signed<Site>, round: number, chain: ChainState): string | null {

@@ -3,7 +3,7 @@
  * rounds. From then on every node solves and audits the same instance.
  */
 import type { Hash } from '../ports.ts';
-import { type Direction, siteEffect_W } from './benefit/instance.ts';
+import { type Direction, siteEffect_W, sum } from './benefit/instance.ts';
 import { poseInstance } from './benefit/pose.ts';
 import {
   type BlockRefusal,
@@ -243,8 +243,6 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     settled,
   };
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** The rounds up to this one; those that were never sealed are there too, without orders. */
 function grownRounds(chain: ChainState, round: number, orders: readonly Signed<Order>[]): ChainRound[] {

@@ -3,30 +3,18 @@
  * kind. Their own days and days drawn from theirs are played with the benefit as it is, and with its reserve changed.
  */
 import { parseArgs } from 'node:util';
-import { readScenario } from '../../firmware/simulate/scenario.ts';
 import { withPatched } from '../mutate.ts';
-import { daysOf, drawnDay } from './drawn-day.ts';
+import { daysLike, ofOneKind } from './kind.ts';
 import { played_percent } from './played.ts';
-import { drawnSessions, modelOf } from './session-day.ts';
 import { withError } from './statistic.ts';
 
 const { values, positionals } = parseArgs({
   options: { days: { type: 'string', default: '20' } },
   allowPositionals: true,
 });
-const scenarios = positionals.map(readScenario);
-const like = scenarios[0];
-if (like === undefined) {
-  console.error('Give scenario files of one kind, such as paper-*.json');
-  process.exit(2);
-}
-const SESSIONS_BELOW_s = 1800; // shorter rounds depend on each other
-const model = like.round_time_s < SESSIONS_BELOW_s ? modelOf(like) : null;
-const days = daysOf(scenarios);
+const { scenarios, like } = ofOneKind(positionals, 'paper-*.json');
 const FIRST_SEED = 20_000; // the other experiments draw from 1, 5,000 and 10,001 on
-const drawn = Array.from({ length: Number(values.days) }, (_, i) =>
-  model ? drawnSessions(model, like, FIRST_SEED + i) : drawnDay(days, like, FIRST_SEED + i),
-);
+const drawn = daysLike(scenarios, like, Number(values.days), FIRST_SEED);
 
 const MIDDLE = 'KAPPA_ppt = 50;';
 const WALLS = 'WALL_PRICE_ppt = 100;';

@@ -12,9 +12,10 @@ import { bindingRound } from '../../firmware/protocol/benefit/feasible.ts';
 import type { Instance, PlanAhead } from '../../firmware/protocol/benefit/instance.ts';
 import { siteEffect_W } from '../../firmware/protocol/benefit/instance.ts';
 import { runDay } from '../../firmware/simulate/run-day.ts';
-import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
+import type { Scenario } from '../../firmware/simulate/scenario.ts';
 import { solve } from '../../firmware/solver/solve.ts';
 import { daysOf, drawnDay } from './drawn-day.ts';
+import { ofOneKind } from './kind.ts';
 
 const highs = await (highsModule as unknown as typeof import('highs').default)();
 
@@ -113,12 +114,7 @@ const { values, positionals } = parseArgs({
   options: { days: { type: 'string', default: '20' } },
   allowPositionals: true,
 });
-const scenarios = positionals.map(readScenario);
-const like = scenarios[0];
-if (like === undefined) {
-  console.error('Give scenario files of one kind, such as tight-capacity-1.json');
-  process.exit(2);
-}
+const { scenarios, like } = ofOneKind(positionals, 'tight-capacity-1.json');
 const word = (answer: boolean | null): string => (answer === null ? '?' : answer ? 'yes' : 'no').padEnd(4);
 const cells = (answers: readonly (boolean | null)[]): string => answers.map(word).join('');
 const total = { over: 0, wholeDay: 0, faults: 0, gambles: 0 };

@@ -5,11 +5,10 @@
  */
 import { parseArgs } from 'node:util';
 import { evaluate } from '../../firmware/protocol/benefit/evaluate.ts';
-import { readScenario, type Scenario } from '../../firmware/simulate/scenario.ts';
+import type { Scenario } from '../../firmware/simulate/scenario.ts';
 import { solve } from '../../firmware/solver/solve.ts';
-import { daysOf, drawnDay } from './drawn-day.ts';
+import { daysLike, ofOneKind } from './kind.ts';
 import { played_percent } from './played.ts';
-import { drawnSessions, modelOf } from './session-day.ts';
 import { withError } from './statistic.ts';
 
 const { values, positionals } = parseArgs({
@@ -17,19 +16,9 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const effort = Number(values.effort);
-const scenarios = positionals.map(readScenario);
-const like = scenarios[0];
-if (like === undefined) {
-  console.error('Give scenario files of one kind, such as paper-*.json');
-  process.exit(2);
-}
-const SESSIONS_BELOW_s = 1800; // shorter rounds depend on each other
-const model = like.round_time_s < SESSIONS_BELOW_s ? modelOf(like) : null;
-const days = daysOf(scenarios);
+const { scenarios, like } = ofOneKind(positionals, 'paper-*.json');
 const FIRST_SEED = 5000; // the other experiments draw from 1 and from 10,001 on
-const drawn = Array.from({ length: Number(values.days) }, (_, i) =>
-  model ? drawnSessions(model, like, FIRST_SEED + i) : drawnDay(days, like, FIRST_SEED + i),
-);
+const drawn = daysLike(scenarios, like, Number(values.days), FIRST_SEED);
 
 /** Of the value of a plan (PFint with reserve), the percent that more search takes off, by round. */
 const gains_percent: number[] = [];

@@ -4,7 +4,8 @@
  * The fixed rule: those curtailed most often come first, then the tie order of the list. All-or-nothing orders run
  * as long as they fit; sells and buys make room for each other, so what did not fit at first may fit later: the list
  * is gone through again while any does. Divisible ones then share one level of power, the highest that fits, each as far
- * as its connector carries it: what others do at theirs is not its fault. What is held back stays pending and must run in the next round. A plan may serve more than this, when other orders make room.
+ * as its connector carries it: what others do at theirs is not its fault. What is held back stays pending and must run in
+ * the next round. A plan may serve more than this, when other orders make room.
  *
  * O(m log m) for m forced orders, a few to a connector: going through the list is a search for the next order that fits.
  */

@@ -97,6 +97,8 @@ export function floorDiv(a: number, b: number): number {
   return rest < 0 ? quotient - 1 : rest >= b ? quotient + 1 : quotient;
 }
 
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
 /** floor(a * b / c) for products that may pass 2^53. c > 0. */
 export function mulDiv(a: number, b: number, c: number): number {
   const product = a * b;
