@@ -79,7 +79,7 @@ export interface Runtime {
   stop(): void;
 }
 
-/** A few times per Δ, which is 2 s in a five-minute round; never faster than the wall can follow. */
+/** A few times per Δ, which is 2 s in a five-minute round, on the hours of the round among others; never faster than the wall can follow. */
 const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';
@@ -226,10 +226,9 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const tick = (): void => {
-    const period = millis(
-      Math.ceil(Math.max(state.hours.delta_ms / TICKS_PER_DELTA, TICK_LEAST_WALL_ms * clock.scale)),
-    );
-    cancelTick = clock.after(period, tick);
+    const period_ms = Math.ceil(Math.max(state.hours.delta_ms / TICKS_PER_DELTA, TICK_LEAST_WALL_ms * clock.scale));
+    // On the hours themselves: a proposal waits for its leader's tick, and a quorum for those of its voters.
+    cancelTick = clock.after(millis(period_ms - (clock.now() % period_ms)), tick);
     wake();
   };
 

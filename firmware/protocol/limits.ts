@@ -66,6 +66,9 @@ export const SEALS_KEPT = 4;
 /** Proposals kept of one view: the first is voted on, the second is evidence, more are noise. */
 export const PROPOSALS_PER_VIEW = 2;
 
+/** Rounds whose proposals are kept although none is notarised: an hour of them. Two of each view, of 35 kB, are 18 MB. */
+export const OPEN_ROUNDS_KEPT = 12;
+
 /** Meter statements are accepted for so many rounds back: a controller that was away for an hour still settles. */
 export const METER_ROUNDS_BACK = 12;
 

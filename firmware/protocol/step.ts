@@ -10,6 +10,7 @@ import { bytesOf } from './consensus/answer.ts';
 import { askOn, begunRun, keepRun, nextOfRun, onStatePart } from './consensus/catch-up.ts';
 import { bestOf, heldHeaders } from './consensus/choice.ts';
 import { electorateOf, isVoter } from './consensus/electorate.ts';
+import { forgetOpen } from './consensus/forget.ts';
 import { accuse, keepPosed, posedBy, proofAgainst, verdictOf } from './consensus/judge.ts';
 import { PoBMine, PoBRound } from './consensus/pob.ts';
 import {
@@ -163,6 +164,7 @@ function beginRound(state: ProtocolState, round: number, out: Outcome): void {
   state.mined = null;
   state.acted = false;
   prune(state.pool, round);
+  forgetOpen(state);
   // A statement that no final block carries may have reached nobody (a broker that died, a peer that was away).
   const { meters, change } = sealable(state.pool, state.finalNode.state, round, state.hash);
   out.relay.push(...[...meters, ...(change ? [change] : [])].filter(({ sender }) => sender === state.self));

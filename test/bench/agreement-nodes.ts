@@ -265,4 +265,5 @@ function run({ url, folder, neighbourhood, nodes, time }: Task): void {
   void Promise.all(started.map(({ bus }) => bus.firstConnection)).then(() => tell('connected'));
 }
 
-process.once('message', run);
+// The bench itself imports what is above.
+if (import.meta.main) process.once('message', run);

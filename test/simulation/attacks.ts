@@ -206,6 +206,41 @@ function pastFlood(core: Core, strikes: boolean): End {
 }
 
 /**
+ * A street without a broker, where D still reaches A: it leads a view of every fourth, and proposes two blocks there, which hold.
+ * The strike: it does so for two days, and A keeps an hour of it.
+ */
+function openFlood(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  const { state } = stage.players[A];
+  stage.lost = () => true;
+  let most = 0;
+  for (let round = 0; round < (strikes ? 48 : 1); round++) {
+    stage.until(61);
+    const first = firstView(stage.deciding, 'SEAL');
+    for (let view = first; view < first + SEAL_VIEWS; view++)
+      if (core.leaderOf(stage.registry, view) === D) stage.give(A, stage.seal(view, 0), stage.seal(view, 1));
+    stage.until(300);
+    most = Math.max(most, state.nodes.size);
+  }
+  return most > 100 ? 'fills the memory' : stage.verdict();
+}
+
+/** As `lostCertificate`, then nothing reaches anybody for a round, and A's power goes. The strike: for fourteen rounds. */
+function longDark(core: Core, strikes: boolean): End {
+  const { stage, view, seals } = atSeal(core);
+  stage.lost = (_message, _to, from) => from === A;
+  stage.give([A, B], seals[0]);
+  stage.give(A, stage.vote('notarize', view, seals[0].id));
+  stage.deliver();
+  stage.until(99);
+  stage.lost = () => true;
+  stage.until(300);
+  for (let round = 1; round < (strikes ? 14 : 1); round++) stage.until(300);
+  stage.restart(A);
+  return stage.verdict();
+}
+
+/**
  * What finds room at a voter: a voter's header, its own, and a light node's that is the best of all. The strike: before, 128 light nodes have
  * sent theirs, poor ones or false ones, when the SEAL is there or (only those of voters then) before it. Only how good a header is, is invented.
  */
@@ -560,6 +595,34 @@ export const ATTACKS: readonly Attack[] = [
         name: 'each of them is kept until something is final',
         patches: [ALL_KEPT],
         comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
+    name: 'two proposals for every view that a liar leads in a long outage',
+    play: openFlood,
+    without: [
+      {
+        name: 'each of them is kept until something is final',
+        patches: [{ file: 'step.ts', find: '  forgetOpen(state);', replace: '  void forgetOpen;' }],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
+    name: 'a block of before a long outage, for which one has said FINAL',
+    play: longDark,
+    without: [
+      {
+        name: 'that too is forgotten',
+        patches: [
+          {
+            file: 'consensus/forget.ts',
+            find: '?.slice(0, 1) ?? []) certified',
+            replace: '?.slice(1, 1) ?? []) certified',
+          },
+        ],
+        comesTo: 'halts',
       },
     ],
   },

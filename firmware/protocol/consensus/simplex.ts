@@ -35,6 +35,7 @@ import {
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
 import { electorateOf, isVoter, leastQuorum, mostLiars, registryAt } from './electorate.ts';
+import { isLongPast } from './forget.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import {
@@ -149,6 +150,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   if (leaderOf(registry, block.view) !== block.sender) {
     return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
   }
+  if (isLongPast(state, block.view) && !isBacked(state, block)) return;
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
   for (const message of block.body.carried)
