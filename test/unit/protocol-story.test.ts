@@ -77,6 +77,23 @@ test('a round: orders, SEAL, headers, SCHEDULE, FINAL, plan', () => {
   for (const { runtime } of play.players) expect([...runtime.refusals]).toEqual([]);
 });
 
+test('rule 6: the rest of a decision is skipped by one vote, when those for its block have been on their way for Δ', () => {
+  const play = twoBuyers();
+  const votes = (second: number): string[] =>
+    play
+      .until(second)
+      .player(0)
+      .said.flatMap(({ view, body }) =>
+        body.type === 'VOTE' && view >= SEAL_VIEW ? [`${body.kind} ${view}-${body.to}`] : [],
+      );
+  const seal = ['notarize 21000-21000', 'final 21000-21000'];
+  expect(votes(95.9)).toEqual(seal);
+  expect(votes(96)).toEqual([...seal, 'skip 21001-21009']);
+  const schedule = ['notarize 21010-21010', 'final 21010-21010'];
+  expect(votes(197.9)).toEqual([...seal, 'skip 21001-21009', ...schedule]);
+  expect(votes(300)).toEqual([...seal, 'skip 21001-21009', ...schedule, 'skip 21011-21020']);
+});
+
 test('a leader that stays silent costs one view of 6 s', () => {
   const play = twoBuyers({
     lie: (message, { registry }) =>

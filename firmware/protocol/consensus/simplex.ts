@@ -340,11 +340,11 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
     state.view = node.view + 1;
     state.viewSince_ms = state.now_ms;
   }
-  // Rule 6: what is left of this decision is skipped by everyone, so that the next one can open.
-  const round = roundOfView(node.view);
-  if (mayVote(state) && round === state.deciding) {
-    skip(state, out, lastView(round, kindOfView(node.view)));
-  }
+}
+
+/** True when the decision that this node's view belongs to has a final block. */
+function isDecided({ view, finalNode }: ProtocolState): boolean {
+  return finalNode.block !== null && finalNode.view >= firstView(roundOfView(view), kindOfView(view));
 }
 
 function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void {
@@ -448,6 +448,7 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
   const chain = tip.state;
   const done = kindOfView(view) === 'SEAL' ? chain.sealRound === round : chain.scheduleRound === round;
   if (done) {
+    if (tip.final) return null;
     // Rule 5. A short wait: mostly the FINAL votes are already on their way.
     const due = state.now_ms >= viewStart_ms(state) + state.hours.delta_ms;
     return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [], checkpoint: '' } : null;
@@ -489,7 +490,11 @@ export function onTime(state: ProtocolState, out: Outcome): void {
   if (mayVote(state)) {
     if (state.view < first)
       skip(state, out, first - 1); // rounds that ended open
-    else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
+    else if (isDecided(state)) {
+      // Rule 6: what is left of this decision, so that the next one can open. Not at once: the FINAL votes of others go first.
+      if (state.now_ms >= state.viewSince_ms + hours.delta_ms)
+        skip(state, out, lastView(roundOfView(state.view), kindOfView(state.view)));
+    } else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
       skip(state, out, state.view); // rule 2
       note(
         state,
