@@ -12,5 +12,7 @@ export default defineConfig({
     testTimeout: 60_000,
     // One worker a core: left to itself Vitest keeps one core free, which on two cores is half of them.
     maxWorkers: '100%',
+    // A mutant's copy of the sources is read by Node itself: Vite would transform all of it anew each time.
+    server: { deps: { external: [/p2pebt-mutant-/] } },
   },
 });

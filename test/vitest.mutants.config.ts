@@ -7,5 +7,7 @@ export default defineConfig({
     include: ['test/{simulation,exploration}/*.mutants.test.ts'],
     testTimeout: 60_000,
     maxWorkers: '100%',
+    // A mutant's copy of the sources is read by Node itself: Vite would transform all of it anew each time.
+    server: { deps: { external: [/p2pebt-mutant-/] } },
   },
 });
