@@ -81,6 +81,22 @@ const place = (path: readonly PropertyKey[]): string =>
 
 const MAX_FAULTS_SHOWN = 10;
 
+/** What a field must be, in words; every number here is whole. */
+const KINDS: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a whole number',
+  string: 'a text',
+  array: 'a list',
+  object: 'an object',
+};
+
+/** Undefined where Zod's own words will do. */
+function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_type') return undefined;
+  if (issue.input === undefined) return 'missing';
+  return `${JSON.stringify(issue.input).slice(0, 60)} is not ${KINDS[issue.expected] ?? issue.expected}`;
+}
+
 /** What a file says may go to a terminal only without its control characters. */
 const printable = (text: string): string =>
   text.replace(/\p{C}/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`);
@@ -93,9 +109,7 @@ export function parseScenario(text: string, file: string): Scenario {
   } catch (error) {
     throw new ScenarioError(printable(`${file}: not JSON: ${(error as Error).message}`));
   }
-  const result = Shape.safeParse(content, {
-    error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? 'missing' : undefined),
-  });
+  const result = Shape.safeParse(content, { error: inWords });
   if (result.success) return result.data;
   const { issues } = result.error;
   const lines = issues

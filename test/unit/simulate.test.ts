@@ -192,6 +192,13 @@ describe('a bad file is told in plain words', () => {
       day({ orders: [{ ...order('a', 'buy', 1), power_w: undefined as never }] }),
       'a.json: orders[0].power_w: missing',
     ],
+    [
+      'what is no whole number',
+      { ...day(), capacity_w: 1.5, max_wait_rounds: 'two', load_w: [1000, 1000, null, 1000] },
+      'a.json: capacity_w: 1.5 is not a whole number\na.json: max_wait_rounds: "two" is not a whole number\n' +
+        'a.json: load_w[2]: null is not a whole number',
+    ],
+    ['what is no list', { ...day(), history: {} }, 'a.json: history: {} is not a list'],
     ['an unknown key at the top', { ...day(), capacity: 1 }, 'a.json: the file: Unrecognized key: "capacity"'],
     [
       'an unknown key of an order',
