@@ -79,7 +79,7 @@ export interface Runtime {
   stop(): void;
 }
 
-/** A few times per Δ, which is 2 s in a five-minute round, on the hours of the round among others; never faster than the wall can follow. */
+/** A few times per Δ, which is 2 s in a five-minute round, on the hours of the round where it divides them; never faster than the wall can follow. */
 const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';

@@ -66,8 +66,11 @@ export const SEALS_KEPT = 4;
 /** Proposals kept of one view: the first is voted on, the second is evidence, more are noise. */
 export const PROPOSALS_PER_VIEW = 2;
 
-/** Rounds whose proposals are kept although none is notarised: an hour of them. Two of each view, of 35 kB, are 18 MB. */
-export const OPEN_ROUNDS_KEPT = 12;
+/**
+ * Rounds whose proposals are kept although no quorum wants them, as long as the votes about them. Two of each view are 84 or, with
+ * those of the round being decided, 126; with what a block makes of the chain each takes 0.1 to 0.25 MB at a hundred nodes.
+ */
+export const OPEN_ROUNDS_KEPT = 2;
 
 /** Meter statements are accepted for so many rounds back: a controller that was away for an hour still settles. */
 export const METER_ROUNDS_BACK = 12;

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import {
   addVote,
   allVotes,
+  backed,
   certificate,
   emptyBook,
   mayCertify,
@@ -63,6 +64,21 @@ it('finds every contradiction among the votes on the same views', () => {
 it('and the test notices when those on one end of a range are left out', () => {
   const narrow: typeof rivalsOf = (book, vote) => rivalsOf(book, vote).filter(({ view }) => view !== vote.body.to);
   expect(overlooks(narrow)).toBe(true);
+});
+
+// While the members change, those who may lie in the old set and in the new one can be more than a quorum of the old one.
+it('a block is wanted when more than can lie have voted for it, or a quorum has', () => {
+  const wanted = (voters: number, least: number): boolean => {
+    const book = emptyBook();
+    const body: Vote = { type: 'VOTE', kind: 'notarize', to: 1, block: 'aa' };
+    for (let sender = 0; sender < voters; sender++)
+      addVote(book, { sender, epoch: 0, view: 1, round: 0, id: `${sender}`, body } as Signed<Vote>);
+    return backed(book, least, ELECTORATE, { has: (block) => block === 'bb' }) !== null;
+  };
+  const few = [1, 2, 3, 4, 5].map((voters) => wanted(voters, 3));
+  expect(few).toEqual([false, false, true, true, true]);
+  const many = [1, 2, 3, 4, 5].map((voters) => wanted(voters, Q + 2));
+  expect(many).toEqual([false, false, false, true, true]);
 });
 
 /** Everything that the rules can read off a book. */

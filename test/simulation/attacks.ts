@@ -34,6 +34,7 @@ interface Weakness extends Required<Pick<Mutant, 'name' | 'patches'>> {
 }
 
 const isFinal = ({ body }: Signed): boolean => body.type === 'VOTE' && body.kind === 'final';
+const isSkip = ({ body }: Signed): boolean => body.type === 'VOTE' && body.kind === 'skip';
 const isNotarize = ({ body }: Signed): boolean => body.type === 'VOTE' && body.kind === 'notarize';
 
 const ENTERED_AS_READ = {
@@ -57,9 +58,9 @@ const ANY_PAGE = {
   replace: 'void from;',
 };
 const MISSING_FROM = (voters: string): Patch => ({
-  file: 'consensus/simplex.ts',
-  find: 'backed(state.votes, mostLiars(state) + 1, state.nodes)',
-  replace: `backed(state.votes, ${voters}, state.nodes)`,
+  file: 'consensus/electorate.ts',
+  find: 'backed(state.votes, mostLiars(state) + 1, electorateOf(state), known)',
+  replace: `backed(state.votes, ${voters}, electorateOf(state), known)`,
 });
 
 /**
@@ -150,7 +151,7 @@ function poolFill(core: Core, strikes: boolean, filler: (stage: Stage, ref: numb
     stage.give(A, stage.order(1));
     stage.give(B, stage.order(2));
     if (strikes) for (let ref = 10; ref < 14; ref++) stage.give([A, B, C], filler(stage, ref));
-  });
+  }, 3);
 }
 const FIRST_HEARD_STAY = [
   {
@@ -207,7 +208,7 @@ function pastFlood(core: Core, strikes: boolean): End {
 
 /**
  * A street without a broker, where D still reaches A: it leads a view of every fourth, and proposes two blocks there, which hold.
- * The strike: it does so for two days, and A keeps an hour of it.
+ * The strike: it does so for four hours, and A keeps two rounds of it.
  */
 function openFlood(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
@@ -223,6 +224,84 @@ function openFlood(core: Core, strikes: boolean): End {
     most = Math.max(most, state.nodes.size);
   }
   return most > 100 ? 'fills the memory' : stage.verdict();
+}
+
+/**
+ * P is voted for too late: all have skipped its view. Once it is notarised all the same, N is proposed on it, and all say FINAL for
+ * N, which nobody hears. The strike: the power goes everywhere, and comes back in a later round.
+ */
+function lostParent(core: Core, strikes: boolean): End {
+  const stage = new Stage(core, 3);
+  const late = holdBack(stage);
+  stage.lost = isFinal;
+  for (const [to, vote] of late) stage.give(to, vote);
+  stage.until(104);
+  stage.lost = () => true;
+  stage.until(300);
+  if (strikes) stage.restart(A, B, C);
+  return stage.verdict();
+}
+
+/** All NOTARIZE votes for the first proposal of the story come after the timeout of its view: these, and for whom. */
+function holdBack(stage: Stage): (readonly [number, Signed])[] {
+  const late: [number, Signed][] = [];
+  stage.lost = (message, to) => {
+    if (isNotarize(message) && message.view === stage.view) late.push([to, message]);
+    return isNotarize(message) || isSkip(message);
+  };
+  stage.until(100);
+  return late;
+}
+
+/** One of the three that does not lead the view, and the other two. */
+function oneAndOthers(stage: Stage, core: Core, view: number): { one: number; leader: number; others: number[] } {
+  const leader = core.leaderOf(stage.registry, view);
+  const [one] = [A, B, C].filter((node) => node !== leader);
+  return { one, leader, others: [A, B, C].filter((node) => node !== one) };
+}
+
+/**
+ * As `lostParent`, but one alone knows that N is notarised (and has said FINAL), and does not know that P is. Then the street is dark
+ * for some rounds, and the others' power goes. The strike: for more rounds than a proposal without a certificate is kept.
+ */
+function darkParent(core: Core, strikes: boolean): End {
+  const stage = new Stage(core, 3);
+  const next = stage.view + 1;
+  const { one, leader, others } = oneAndOthers(stage, core, next);
+  const late = holdBack(stage);
+  stage.lost = (message, to) =>
+    (isNotarize(message) && !(message.view === next && to === one)) ||
+    isSkip(message) ||
+    isFinal(message) ||
+    message.body.type === 'SYNC_RES';
+  for (const [to, vote] of late) if (to !== one) stage.give(to, vote);
+  stage.until(103);
+  stage.give(one, stage.vote('notarize', next, stage.proposed(leader, next)));
+  stage.lost = () => true;
+  stage.until(300);
+  for (let round = 1; round < (strikes ? 14 : 1); round++) stage.until(300);
+  stage.restart(...others);
+  return stage.verdict();
+}
+
+/**
+ * P of one round, N on it of the next: one alone knows that N is notarised, and does not know that P is. The strike: then the
+ * street is dark until P is forgotten, and N is not long past yet.
+ */
+function agedParent(core: Core, strikes: boolean): End {
+  const stage = new Stage(core, 3);
+  const next = firstView(stage.deciding + 1, 'SEAL');
+  const { one, leader } = oneAndOthers(stage, core, next);
+  stage.lost = (message, to) =>
+    isFinal(message) ||
+    (to === one && (message.body.type === 'SYNC_RES' || (isNotarize(message) && message.view < next)));
+  stage.until(300);
+  stage.until(94);
+  stage.give(one, stage.vote('notarize', next, stage.proposed(leader, next)));
+  stage.lost = () => true;
+  stage.until(300);
+  for (let round = 1; round < (strikes ? 14 : 1); round++) stage.until(300);
+  return stage.verdict();
 }
 
 /** As `lostCertificate`, then nothing reaches anybody for a round, and A's power goes. The strike: for fourteen rounds. */
@@ -462,7 +541,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)',
+            find: 'rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block.id)',
             replace: 'rivals.length >= PROPOSALS_PER_VIEW',
           },
         ],
@@ -481,7 +560,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'certificateOf([node.block, ...(votes ?? [])]),',
+            find: 'certificateOf([...unkept(state, node), ...(votes ?? [])]),',
             replace: 'null,',
           },
         ],
@@ -618,8 +697,59 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/forget.ts',
-            find: '?.slice(0, 1) ?? []) certified',
-            replace: '?.slice(1, 1) ?? []) certified',
+            find: '?.slice(0, 1) ?? [])',
+            replace: '?.slice(1, 1) ?? [])',
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'a blackout, when a block with FINAL votes stands on one whose view all have skipped',
+    play: lostParent,
+    without: [
+      {
+        name: 'a FINAL is kept with its own block alone',
+        patches: [
+          {
+            file: 'consensus/simplex.ts',
+            find: 'certificateOf([...unkept(state, node), ',
+            replace: 'certificateOf([...unkept(state, node).slice(-1), ',
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'a long outage, before which one alone has said FINAL for a block on one that it takes for open',
+    play: darkParent,
+    without: [
+      {
+        name: 'no proposal is let in because another waits for it',
+        patches: [
+          {
+            file: 'consensus/forget.ts',
+            find: ' && !state.orphans.some(({ body }) => body.parent === id)',
+            replace: '',
+          },
+        ],
+        comesTo: 'halts',
+      },
+    ],
+  },
+  {
+    name: 'a long outage, in which a block with a certificate outlives the one under it',
+    play: agedParent,
+    without: [
+      {
+        name: 'certificates of long past views alone are looked at',
+        patches: [
+          {
+            file: 'consensus/forget.ts',
+            find: 'for (const view of viewsOf(votes, kind))',
+            replace: 'for (const view of [...viewsOf(votes, kind)].filter((each) => isLongPast(state, each)))',
           },
         ],
         comesTo: 'halts',
@@ -675,9 +805,9 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'const holders = holdersOfMissing(state);',
+            find: 'const holders = backersOf(state, state.nodes);',
             replace:
-              'const holders = state.orphans.length > 0 ? [...registryOf(state).publicKeys.keys()] : holdersOfMissing(state);',
+              'const holders = state.orphans.length > 0 ? [...registryOf(state).publicKeys.keys()] : backersOf(state, state.nodes);',
           },
         ],
         comesTo: 'talks without end',
@@ -690,7 +820,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'whatever f voters want is missing',
-        patches: [MISSING_FROM('registryOf(state).f')],
+        patches: [MISSING_FROM('mostLiars(state)')],
         comesTo: 'talks without end',
       },
     ],
@@ -701,7 +831,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'only what a quorum wants is missing',
-        patches: [MISSING_FROM('registryOf(state).q')],
+        patches: [MISSING_FROM('leastQuorum(state)')],
         comesTo: 'comes too late',
       },
     ],

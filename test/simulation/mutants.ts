@@ -62,7 +62,7 @@ const RULES: readonly Mutant[] = [
       { file: 'consensus/judge.ts', find: " && audited.code !== 'wrong-seal'", replace: '' },
     ],
     caughtBy: ['I15'],
-    run: { nodes: 4, rounds: 40, seed: 4, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
+    run: { nodes: 4, rounds: 40, seed: 5, faults: ['byzantine', 'adversary'], lies: ['equivocate'], steady: true },
   },
   {
     name: 'false-headers-forgiven',
@@ -197,7 +197,7 @@ const RULES: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I3'],
-    run: { nodes: 7, rounds: 12, seed: 6, faults: [], twins: 2 },
+    run: { nodes: 7, rounds: 12, seed: 3, faults: [], twins: 2 },
   },
   {
     name: 'two-notarize',
@@ -252,7 +252,7 @@ const RULES: readonly Mutant[] = [
       },
     ],
     caughtBy: ['I3'],
-    run: { nodes: 4, rounds: 60, seed: 3, faults: ['adversary'], steady: true },
+    run: { nodes: 4, rounds: 60, seed: 2, faults: ['adversary'], steady: true },
   },
   {
     name: 'no-audit',
@@ -438,7 +438,7 @@ const RULES: readonly Mutant[] = [
     run: {
       nodes: 7,
       rounds: 25,
-      seed: 45,
+      seed: 380,
       firstRound: 1008,
       faults: ['loss', 'head-frozen', 'head-absent', 'head-biased', 'no-show'],
       sizing: 'bare',
@@ -495,7 +495,7 @@ const FORKS: readonly { readonly rule: string; readonly run: Omit<Mutant['run'],
   { rule: 'skip-after-final', run: { nodes: 4, rounds: 12, seed: 1, faults: ['adversary'], steady: true } },
   { rule: 'skip-after-final', run: { nodes: 7, rounds: 6, seed: 1, faults: ['adversary'], steady: true } },
   { rule: 'unsynced-ledger', run: { nodes: 4, rounds: 6, seed: 19, faults: ['crash', 'adversary'], steady: true } },
-  { rule: 'votes-not-remembered', run: { nodes: 4, rounds: 6, seed: 3, faults: ['crash', 'adversary'], steady: true } },
+  { rule: 'votes-not-remembered', run: { nodes: 4, rounds: 6, seed: 10, faults: ['crash', 'adversary'], steady: true } },
   { rule: 'forgetful', run: { ...LOSING_TAILS, seed: 8 } },
   { rule: 'votes-on', run: { ...LOSING_TAILS, seed: 8 } },
 ];

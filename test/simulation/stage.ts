@@ -41,7 +41,8 @@ const HONEST = [A, B, C];
 const NO_SIGNATURE = new Uint8Array(64);
 const FIRST_ROUND = 1002;
 const ROUND_MS = 300_000;
-const ROUNDS_AFTER = 3;
+/** What faults leave open is made up for within two rounds. */
+const ROUNDS_AFTER = 2;
 
 interface Player {
   readonly gate: Gate;
@@ -186,6 +187,11 @@ export class Stage {
       view,
     );
   }
+  /** The block that a node has proposed in a view. */
+  proposed(leader: number, view: number): string {
+    const { nodes } = this.players[leader].state;
+    return [...nodes.values()].find((node) => node.view === view)?.state.tip ?? '';
+  }
   /** D's answer to the last question of a node, or a page that nobody asked for. */
   page(to: number, content: Partial<Pick<SyncResponse, 'blocks' | 'pending'>>): Signed<SyncResponse> {
     const { height } = this.players[to].state.finalNode.state;
@@ -225,11 +231,11 @@ export class Stage {
   // How it ends
 
   /** What is left of it some rounds later: by then, unless told otherwise, D is silent and nothing else goes wrong. */
-  verdict(play: () => void = () => undefined): Verdict {
+  verdict(play: () => void = () => undefined, rounds = ROUNDS_AFTER): Verdict {
     this.lost = () => false;
     if (this.second > 0) this.until(300);
     const { height } = this.tip;
-    for (let round = 0; round < ROUNDS_AFTER; round++) {
+    for (let round = 0; round < rounds; round++) {
       play();
       this.until(300);
     }

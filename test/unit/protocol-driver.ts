@@ -122,7 +122,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Keeps what it is given; `tell` hears each entry at the moment it is durable. */
+/** Keeps what it is given, votes as long as the device does (adapters/sqlite-ledger.ts); `tell` hears each entry when it is durable. */
 export class MemoryLedger implements Ledger {
   blocks: FinalBlock[] = [];
   votes: OwnVote[] = [];
@@ -135,14 +135,22 @@ export class MemoryLedger implements Ledger {
   tell: (entry: LedgerEntry) => void = () => undefined;
   append(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
-      if (entry.kind === 'vote') this.votes.push(entry.vote);
-      else if (entry.kind === 'final') this.blocks.push(entry.block);
-      else if (entry.kind === 'checkpoint') this.checkpoints.push(entry.checkpoint);
+      if (entry.kind === 'vote') this.keepVote(entry.vote);
+      else if (entry.kind === 'final') {
+        this.blocks.push(entry.block);
+        this.votes = this.votes.filter(({ to }) => to > entry.view);
+      } else if (entry.kind === 'checkpoint') this.checkpoints.push(entry.checkpoint);
       else if (entry.kind === 'account') this.accounts.push(entry.account);
       else this.statements.push(entry.statement);
       this.tell(entry);
     }
     this.prune(this.checkpoints.at(-2)?.height ?? 0);
+  }
+  /** A SKIP makes what else this node has said about its views history, but for its FINALs. */
+  private keepVote(vote: OwnVote): void {
+    if (vote.kind === 'skip')
+      this.votes = this.votes.filter(({ kind, from, to }) => kind === 'final' || from < vote.from || to > vote.to);
+    this.votes.push(vote);
   }
   checkpoint = (): Checkpoint | null => this.checkpoints.at(-1) ?? null;
   /** Drops the blocks up to a height but those that prove a checkpoint. */

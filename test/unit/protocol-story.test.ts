@@ -94,6 +94,21 @@ test('rule 6: the rest of a decision is skipped by one vote, when those for its 
   expect(votes(300)).toEqual([...seal, 'skip 21001-21009', ...schedule, 'skip 21011-21020']);
 });
 
+test('rule 6: so does one whom the SKIPs of the others have carried on before its Δ is over', () => {
+  const play = twoBuyers({
+    delay_ms: ({ view, body }, to) => (body.type === 'VOTE' && view === SEAL_VIEW && to === 0 ? 1050 : 50),
+  });
+  play.until(96.9);
+  expect(play.state(0).view).toBe(SEAL_VIEW + 10);
+  const skips = () => play.player(0).said.filter(({ body }) => body.type === 'VOTE' && body.kind === 'skip');
+  const ofSeal = () => skips().filter(({ view }) => view > SEAL_VIEW);
+  expect(ofSeal()).toEqual([]);
+  play.until(99);
+  expect(ofSeal().map(({ view, body }) => [view, body.type === 'VOTE' && body.to])).toEqual([
+    [SEAL_VIEW + 1, SEAL_VIEW + 9],
+  ]);
+});
+
 test('a leader that stays silent costs one view of 6 s', () => {
   const play = twoBuyers({
     lie: (message, { registry }) =>

@@ -3,7 +3,7 @@ import { membersOf } from '../members.ts';
 import { setsOf } from '../membership.ts';
 import type { Registry } from '../registry.ts';
 import type { ProtocolState } from '../state.ts';
-import type { Electorate } from './votes.ts';
+import { backed, type Electorate } from './votes.ts';
 
 /** The members of an epoch, as far as this node knows them: those of the last final block, or those to come after it. */
 export const registryAt = ({ finalNode }: ProtocolState, epoch: number): Registry =>
@@ -29,7 +29,18 @@ export const isVoter = ({ finalNode }: ProtocolState, node: number): boolean => 
 };
 
 /** So many of those that are heard may lie. */
-export const mostLiars = ({ finalNode }: ProtocolState): number => {
+const mostLiars = ({ finalNode }: ProtocolState): number => {
   const { registry, handover } = finalNode.state;
   return registry.f + (handover?.registry.f ?? 0);
 };
+
+/**
+ * The voters for a block that is none of the known ones, when more than can lie have voted for it, or a quorum has: so an honest
+ * node holds it, and all below it. Null when there is no such block.
+ */
+export const backersOf = (state: ProtocolState, known: { has(block: string): boolean }): readonly number[] | null =>
+  backed(state.votes, mostLiars(state) + 1, electorateOf(state), known);
+
+/** Whether this very block has such voters. */
+export const isBacked = (state: ProtocolState, id: string): boolean =>
+  backersOf(state, { has: (block) => block !== id }) !== null;

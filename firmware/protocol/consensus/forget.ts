@@ -4,25 +4,28 @@
  * FINAL vote may stand on it, and whoever has signed that never skips the view.
  */
 import { OPEN_ROUNDS_KEPT } from '../limits.ts';
+import type { Block, Signed } from '../messages.ts';
 import { firstView } from '../round.ts';
 import type { BlockNode, ProtocolState } from '../state.ts';
-import { electorateOf } from './electorate.ts';
-import { certificate, type VoteBook } from './votes.ts';
+import { electorateOf, isBacked } from './electorate.ts';
+import { certificate, viewsOf } from './votes.ts';
 
-/** The first view whose proposals are kept whether or not anybody wants them. Before the first tick all are. */
-const keptFrom = ({ deciding }: ProtocolState): number => firstView(deciding - OPEN_ROUNDS_KEPT, 'SEAL');
+/** True for a view so long ago that its proposals count only with votes behind them; for none before the first tick. */
+const isLongPast = ({ deciding }: ProtocolState, view: number): boolean =>
+  view < firstView(deciding - OPEN_ROUNDS_KEPT, 'SEAL');
 
-/** True for a view so long ago that its proposals count only with votes behind them. */
-export const isLongPast = (state: ProtocolState, view: number): boolean => view < keptFrom(state);
+/** True for a proposal of the past that nobody wants, and on which nothing waits that somebody wants. */
+export const isForgotten = (state: ProtocolState, { id, view }: Signed<Block>): boolean =>
+  isLongPast(state, view) && !isBacked(state, id) && !state.orphans.some(({ body }) => body.parent === id);
 
 /** Drops the proposals of long past views for which no certificate is known, all that stands on them, and the votes for them. */
 export function forgetOpen(state: ProtocolState): void {
   const { votes, nodes } = state;
-  const electorate = electorateOf(state);
   const certified = new Set<string>();
   for (const kind of ['notarize', 'final'] as const)
-    for (const view of longPast(state, [votes[kind], votes.certified[kind]]))
-      for (const { body } of certificate(votes, kind, view, electorate)?.slice(0, 1) ?? []) certified.add(body.block);
+    for (const view of viewsOf(votes, kind))
+      for (const { body } of certificate(votes, kind, view, electorateOf(state))?.slice(0, 1) ?? [])
+        certified.add(body.block);
 
   const kept = new Set<BlockNode>([state.finalNode]);
   for (const [id, node] of nodes)
@@ -31,15 +34,11 @@ export function forgetOpen(state: ProtocolState): void {
   for (const node of nodes.values())
     if (!isLongPast(state, node.view) && node.parent !== null && kept.has(node.parent)) kept.add(node);
   state.nodes = new Map([...nodes].filter(([, node]) => kept.has(node)));
-  forgetVotes(state, votes);
-}
+  state.orphans = state.orphans.filter((orphan) => !isForgotten(state, orphan));
 
-/** The votes about a view without a certificate: otherwise they would name a block that nobody has any more. */
-function forgetVotes(state: ProtocolState, { notarize, final, certified }: VoteBook): void {
-  for (const views of [notarize, final])
-    for (const view of longPast(state, [views]))
-      if (!certified.notarize.has(view) && !certified.final.has(view)) views.delete(view);
+  // Votes about what nobody has any more would make this node ask for it.
+  for (const views of [votes.notarize, votes.final])
+    for (const view of views.keys())
+      if (isLongPast(state, view) && !votes.certified.notarize.has(view) && !votes.certified.final.has(view))
+        views.delete(view);
 }
-
-const longPast = (state: ProtocolState, views: readonly ReadonlyMap<number, unknown>[]): number[] =>
-  [...new Set(views.flatMap((each) => [...each.keys()]))].filter((view) => isLongPast(state, view));

@@ -34,13 +34,12 @@ import {
 } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
-import { electorateOf, isVoter, leastQuorum, mostLiars, registryAt } from './electorate.ts';
-import { isLongPast } from './forget.ts';
+import { backersOf, electorateOf, isBacked, isVoter, leastQuorum, registryAt } from './electorate.ts';
+import { isForgotten } from './forget.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
 import {
   addVote,
-  backed,
   certificate,
   covers,
   mayCertify,
@@ -82,10 +81,6 @@ function openEpochs({ nodes, finalNode }: ProtocolState): number[] {
 /** Views beyond the next round's are nobody's business yet: a clock is wrong, or a liar fills the memory. */
 export const tooFar = (state: ProtocolState, view: number): boolean =>
   state.deciding >= 0 && view > lastView(state.deciding + 1, 'SCHEDULE');
-
-/** True when more voters than can lie are known to have voted for this very block. */
-const isBacked = (state: ProtocolState, { id }: Signed<Block>): boolean =>
-  backed(state.votes, mostLiars(state) + 1, { has: (block) => block !== id }) !== null;
 
 /** Marks, persists, sends. The one place where a vote is made. */
 function emitVote(
@@ -150,12 +145,12 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
   if (leaderOf(registry, block.view) !== block.sender) {
     return note(state, out, 'refused-block', `node ${block.sender} does not lead view ${block.view}`);
   }
-  if (isLongPast(state, block.view) && !isBacked(state, block)) return;
+  if (isForgotten(state, block)) return;
   const rivals = [...state.nodes.values()].filter((node) => node.view === block.view);
   for (const rival of rivals) if (rival.block !== null) accuse(state, rival.block, block);
   for (const message of block.body.carried)
     if (message.body.type === 'HEADER') accuse(state, state.authors.get(message.sender)?.header ?? message, message);
-  if (rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block)) return; // what honest nodes want is always let in
+  if (rivals.length >= PROPOSALS_PER_VIEW && !isBacked(state, block.id)) return; // what honest nodes want is always let in
   if (block.sender === state.self) state.proposedView = Math.max(state.proposedView, block.view);
   if (parent === undefined) {
     const { orphans } = state;
@@ -164,7 +159,7 @@ export function onProposal(state: ProtocolState, block: Signed<Block>, out: Outc
       orphans.length < ORPHANS_MAX &&
       orphans.filter(({ sender }) => sender === block.sender).length < ORPHANS_PER_LEADER &&
       orphans.filter(({ view }) => view === block.view).length < PROPOSALS_PER_VIEW;
-    if (!known && (few || isBacked(state, block))) orphans.push(block);
+    if (!known && (few || isBacked(state, block.id))) orphans.push(block);
     return;
   }
   if (parent.view >= block.view) return;
@@ -255,8 +250,8 @@ function advance(state: ProtocolState, out: Outcome): boolean {
       !ownSkipped(state, view) &&
       !state.own.final.has(view)
     ) {
-      // The certificate stays with the vote: whoever has signed FINAL never skips the view, so it must be able to show
-      // why the view is over, even when the others have lost the votes.
+      // The certificate stays with the vote, and so do the blocks under it: whoever has signed FINAL never skips the view, so
+      // it must be able to show why the view is over, even when the others have lost the votes and the blocks.
       const votes = certificate(state.votes, 'notarize', view, electorateOf(state));
       emitVote(
         state,
@@ -266,7 +261,7 @@ function advance(state: ProtocolState, out: Outcome): boolean {
         view,
         view,
         node.block,
-        certificateOf([node.block, ...(votes ?? [])]),
+        certificateOf([...unkept(state, node), ...(votes ?? [])]),
       );
     }
     state.view = view + 1;
@@ -276,6 +271,14 @@ function advance(state: ProtocolState, out: Outcome): boolean {
   if (state.view === before) return false;
   state.viewSince_ms = state.now_ms;
   return true;
+}
+
+/** A block and those open ones under it that no FINAL of this node has made durable yet, the first of them first. */
+function unkept({ own }: ProtocolState, node: BlockNode): Signed<Block>[] {
+  const path: Signed<Block>[] = [];
+  for (let at: BlockNode | null = node; at?.block && !at.final && !own.final.has(at.view); at = at.parent)
+    path.unshift(at.block);
+  return path;
 }
 
 /** The notarised block that came furthest: the chain that this node goes on with, as long as nothing else is agreed. */
@@ -340,11 +343,6 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
     state.view = node.view + 1;
     state.viewSince_ms = state.now_ms;
   }
-}
-
-/** True when the decision that this node's view belongs to has a final block. */
-function isDecided({ view, finalNode }: ProtocolState): boolean {
-  return finalNode.block !== null && finalNode.view >= firstView(roundOfView(view), kindOfView(view));
 }
 
 function settleFinal(state: ProtocolState, node: BlockNode, out: Outcome): void {
@@ -482,19 +480,27 @@ function closingFor(state: ProtocolState, tip: BlockNode): readonly Signed<Vote>
   return isQuorum(setsOf(tip.state), voters) ? state.finalVotes : []; // of the block that opened the joint stage only the old have voted
 }
 
+/**
+ * Rule 6: when the last final block is of this round, what is left of its decision, so that the next one can open. Not at once:
+ * nobody waits for it, and the FINAL votes that others still need go first.
+ */
+function closeDecision(state: ProtocolState, out: Outcome): void {
+  const { block, view } = state.finalNode;
+  const isDue = state.now_ms >= state.viewSince_ms + state.hours.delta_ms;
+  if (block !== null && roundOfView(view) === state.deciding && isDue)
+    skip(state, out, lastView(state.deciding, kindOfView(view)));
+}
+
 /** What time alone brings about: view timeouts, T_act, and mending what was left open. */
 export function onTime(state: ProtocolState, out: Outcome): void {
   const { hours, deciding } = state;
   const first = firstView(deciding, 'SEAL');
   const late = state.now_ms >= viewStart_ms(state) + 3 * hours.delta_ms;
   if (mayVote(state)) {
+    closeDecision(state, out);
     if (state.view < first)
       skip(state, out, first - 1); // rounds that ended open
-    else if (isDecided(state)) {
-      // Rule 6: what is left of this decision, so that the next one can open. Not at once: the FINAL votes of others go first.
-      if (state.now_ms >= state.viewSince_ms + hours.delta_ms)
-        skip(state, out, lastView(roundOfView(state.view), kindOfView(state.view)));
-    } else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
+    else if (roundOfView(state.view) === deciding && late && !ownSkipped(state, state.view)) {
       skip(state, out, state.view); // rule 2
       note(
         state,
@@ -526,7 +532,7 @@ const HEAL_LAST_DELTAS = 15;
  */
 function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   const { now_ms, hours } = state;
-  const holders = holdersOfMissing(state);
+  const holders = backersOf(state, state.nodes); // what fewer name, or a proposal builds on, may not exist
   if (holders === null) {
     state.missingSince_ms = null;
     state.missingAsked = 0;
@@ -542,13 +548,6 @@ function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   else if (state.healWait_ms === 0) waitToHeal(state);
   else if (now_ms >= state.healAt_ms) heal(state, out);
 }
-
-/**
- * The voters for a block that this node cannot place; null when it lacks nothing. One more than can lie must have voted for
- * it, so that an honest node holds it and all below it: what fewer name, or a proposal builds on, may not exist.
- */
-const holdersOfMissing = (state: ProtocolState): readonly number[] | null =>
-  backed(state.votes, mostLiars(state) + 1, state.nodes);
 
 function waitToHeal(state: ProtocolState): void {
   const { delta_ms } = state.hours;
