@@ -16,10 +16,37 @@ import { assign } from '../../firmware/solver/assign.ts';
 import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
 import { asHistory, daysOf, drawnDay } from './drawn-day.ts';
 import { dualBound, squares_kW2 } from './dual-bound.ts';
-import { distributionOf, dynamicProgram, mean, type Program } from './dynamic-program.ts';
+import {
+  type Arrivals,
+  type Distribution,
+  distributionOf,
+  dynamicProgram,
+  mean,
+  type Program,
+} from './dynamic-program.ts';
 import { played_percent } from './played.ts';
 
 type Solver = (instance: Instance) => PlanAhead;
+
+/** Whether rounds are independent, as the program takes them to be. */
+function independence({ draws }: Distribution): string {
+  const usual = (t: number, of: (arrived: Arrivals) => number): number => mean(draws[t]!.map(of));
+  const net = ({ buy, sell }: Arrivals): number => buy - sell;
+  const bought = ({ buy }: Arrivals): number => buy;
+  const off = draws.map((list, t) => list.map((arrived) => net(arrived) - usual(t, net)));
+  const together = off.slice(1).map((list, t) => mean(list.map((value, day) => value * off[t]![day]!)));
+  const variance = mean(off.map((list) => mean(list.map((value) => value ** 2))));
+  const sums = draws[0]!.map((_, day) => draws.reduce((sum, list) => sum + list[day]!.buy, 0));
+  const sum = mean(sums);
+  const ofDays = mean(sums.map((value) => (value - sum) ** 2));
+  const ofRounds = draws.reduce(
+    (total, list, t) => total + mean(list.map(({ buy }) => (buy - usual(t, bought)) ** 2)),
+    0,
+  );
+  const percent = (square: number): string => ((100 * Math.sqrt(square)) / sum).toFixed(0);
+  const correlation = (mean(together) / variance).toFixed(2);
+  return `the net orders' autocorrelation at one round is ${correlation}; the buys of a day vary by ${percent(ofDays)} %, those of independent rounds would by ${percent(ofRounds)} %`;
+}
 
 /** The program's rule for whole orders. */
 function ruleOf({ best }: Program, rounds: number, efficiency_ppm: number): Solver {
@@ -70,6 +97,7 @@ if (like === undefined || scenarios.some(({ rounds, max_wait_rounds }) => rounds
 const efficiency_ppm = like.discharging_efficiency_ppm;
 const days = daysOf(scenarios);
 const distribution = distributionOf(days, efficiency_ppm);
+console.log(independence(distribution));
 const program = dynamicProgram(distribution);
 
 const drawn = Array.from({ length: Number(values.days) }, (_, seed) => drawnDay(days, like, seed + 1));

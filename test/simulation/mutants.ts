@@ -495,7 +495,10 @@ const FORKS: readonly { readonly rule: string; readonly run: Omit<Mutant['run'],
   { rule: 'skip-after-final', run: { nodes: 4, rounds: 12, seed: 1, faults: ['adversary'], steady: true } },
   { rule: 'skip-after-final', run: { nodes: 7, rounds: 6, seed: 1, faults: ['adversary'], steady: true } },
   { rule: 'unsynced-ledger', run: { nodes: 4, rounds: 6, seed: 19, faults: ['crash', 'adversary'], steady: true } },
-  { rule: 'votes-not-remembered', run: { nodes: 4, rounds: 6, seed: 10, faults: ['crash', 'adversary'], steady: true } },
+  {
+    rule: 'votes-not-remembered',
+    run: { nodes: 4, rounds: 6, seed: 10, faults: ['crash', 'adversary'], steady: true },
+  },
   { rule: 'forgetful', run: { ...LOSING_TAILS, seed: 8 } },
   { rule: 'votes-on', run: { ...LOSING_TAILS, seed: 8 } },
 ];

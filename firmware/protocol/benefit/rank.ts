@@ -20,11 +20,12 @@ export interface Candidate {
   readonly tie: string;
 }
 
+/** How wide a step is: what the meters cannot tell apart of sqrt(PFint + K). */
+export const stepWidth = (slopes: number): bigint => METERING_FLOOR_W * integerSqrt(BigInt(Math.max(slopes, 1)));
+
 /** The quantised lambda as a step number: 0 is best; equal numbers mean that the meters cannot tell. */
-export function step(pfInt: bigint, slopes: number): bigint {
-  const width = METERING_FLOOR_W * integerSqrt(BigInt(Math.max(slopes, 1)));
-  return integerSqrt(pfInt + floorTerm(slopes)) / width;
-}
+export const step = (pfInt: bigint, slopes: number): bigint =>
+  integerSqrt(pfInt + floorTerm(slopes)) / stepWidth(slopes);
 
 const sign = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
