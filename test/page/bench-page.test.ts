@@ -6,14 +6,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { openForReport, replay, report } from '../../firmware/ledger-report.ts';
+import { launchChromium } from './chromium.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what runs in the browser is checked there; Node's types have no DOM
 declare const document: any;
-
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
 
 interface Bench {
   readonly process: ChildProcess;
@@ -59,7 +58,7 @@ const readPage = (page: Page) =>
 test('the figures on the page of a running bench are those of its ledgers', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'p2pebt-page-'));
   const bench = await npmStart(directory);
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGS });
+  const browser = await launchChromium();
   try {
     for (const viewport of [
       { width: 1280, height: 800 },

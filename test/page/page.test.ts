@@ -4,11 +4,12 @@
  * the folder named by PAGE_SHOTS, if it is set. Not part of the default run: `vitest run test/page`.
  */
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OwnerReply, OwnerRequest } from '../../firmware/page/owner.ts';
 import { type PageServer, startPageServer } from '../../firmware/page/server.ts';
 import type { NeighbourhoodView } from '../../firmware/page/view.ts';
+import { launchChromium } from './chromium.ts';
 import { benchView, controllerView, firstView, oneGoneView } from './sample-view.ts';
 
 // biome-ignore-start lint/suspicious/noExplicitAny: what runs in the browser is checked there; Node's types have no DOM
@@ -22,18 +23,7 @@ const DESKTOP = { width: 1280, height: 800 };
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launchChromium();
 }, 30_000);
 afterAll(() => browser.close());
 
