@@ -268,7 +268,7 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   const blockAt = db.prepare<[number], { hash: Buffer }>('SELECT hash FROM block WHERE height = ?');
   const gapsBeside = db
     .prepare<[{ height: number }], number>(`
-      SELECT count(*) FROM (SELECT min(height) AS low, max(height) AS high FROM block)
+      SELECT count(*) FROM (SELECT (SELECT min(height) FROM block) AS low, (SELECT max(height) FROM block) AS high)
       WHERE (low < @height AND NOT EXISTS (SELECT 1 FROM block WHERE height = @height - 1)
         AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE height = @height - 1))
       OR (high > @height AND NOT EXISTS (SELECT 1 FROM block WHERE height = @height + 1))`)
