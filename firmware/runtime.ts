@@ -272,8 +272,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     ].map(({ payload }) => gate.reopen(encode([payload, signerIn(envelopeOf(payload).epoch).sign(toSign(payload))])));
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     for (const { to, basis } of own)
-      if (to > state.finalNode.view)
-        for (const message of openMessages(basis, gate)) feed({ kind: 'message', message });
+      if (to > state.finalNode.view) feed({ kind: 'kept', messages: openMessages(basis, gate) });
     for (const message of again) if (message.body.type !== 'HEADER') feed({ kind: 'message', message });
     for (const message of again) publish(message);
     wake();

@@ -35,6 +35,8 @@ export interface OwnVotes {
   /** View to block. */
   readonly notarized: Map<number, string>;
   readonly final: Set<number>;
+  /** Those of `final` that are in this node's ledger with what they rest on; others it may know from its peers. */
+  readonly kept: Set<number>;
   skipped: { readonly epoch: number; readonly from: number; readonly to: number }[];
 }
 
@@ -218,6 +220,14 @@ export const rootOf = (state: ChainState): BlockNode => ({
   final: true,
 });
 
+/** The open blocks up to this one, the first of them first. */
+export function openPath(node: BlockNode | undefined): (BlockNode & { readonly block: Signed<Block> })[] {
+  const path: (BlockNode & { readonly block: Signed<Block> })[] = [];
+  for (let at: BlockNode | null = node ?? null; at !== null && !at.final; at = at.parent)
+    if (at.block !== null) path.unshift(at as (typeof path)[number]);
+  return path;
+}
+
 /** Who takes part, as far as this node has seen it agreed. */
 export const registryOf = (state: Readonly<Pick<ProtocolState, 'finalNode'>>): Registry =>
   state.finalNode.state.registry;
@@ -247,7 +257,7 @@ export function makeState(
     orphanHeaders: [],
     posed: new Map(),
     votes: emptyBook(),
-    own: { notarized: new Map(), final: new Set(), skipped: [] },
+    own: { notarized: new Map(), final: new Set(), kept: new Set(), skipped: [] },
     view: 0,
     viewSince_ms: 0,
     proposedView: -1,

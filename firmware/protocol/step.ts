@@ -77,6 +77,8 @@ export type Input =
   | { readonly kind: 'metered'; readonly round: number; readonly statement: Omit<MeterStatement, 'type'> }
   /** The head meter's reading for the round being decided. */
   | { readonly kind: 'site'; readonly reading: Omit<Site, 'type'> }
+  /** What a FINAL or NOTARIZE of this node's own ledger rests on: blocks, and the votes of quorums for them. */
+  | { readonly kind: 'kept'; readonly messages: readonly Signed[] }
   /** A proof of this node's own ledger: it was checked before it was kept. */
   | { readonly kind: 'convicted'; readonly evidence: Signed<Evidence> }
   /** The registrar's own word. */
@@ -101,6 +103,9 @@ export function step(state: ProtocolState, input: Input): Outcome {
       break;
     case 'site':
       onReading(state, { type: 'SITE', ...input.reading }, out);
+      break;
+    case 'kept':
+      takeUp(state, input.messages, out);
       break;
     case 'convicted':
       convict(state, input.evidence, out);
@@ -469,7 +474,18 @@ export function restore(
     if (block.body.kind === 'SEAL') keepPosed(state, next);
     onBlock({ block, before, state: next }, index);
   }
-  for (const vote of votes) if (vote.body.to > state.finalNode.view) markOwnVote(state, vote);
+  for (const vote of votes) {
+    if (vote.body.to <= state.finalNode.view) continue;
+    markOwnVote(state, vote);
+    if (vote.body.kind === 'final') state.own.kept.add(vote.view);
+  }
+}
+
+/** The votes are certificates, and count as such: one by one the earliest of many would be forgotten. */
+function takeUp(state: ProtocolState, messages: readonly Signed[], out: Outcome): void {
+  for (const message of messages) onMessage(state, message, out);
+  const votes = messages.filter((message): message is Signed<Vote> => message.body.type === 'VOTE');
+  addCertificates(state.votes, votes, electorateOf(state));
 }
 
 /**

@@ -7,7 +7,7 @@ import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { bytesOf } from '../../firmware/protocol/consensus/answer.ts';
 import { ORPHANS_MAX, RUN_MAX_BYTES, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
-import { type Block, payloadOf, type Signed, signed } from '../../firmware/protocol/messages.ts';
+import { type Block, payloadOf, type Signed, type Site, signed } from '../../firmware/protocol/messages.ts';
 import { decisionStart, firstView, lastView, roundOfView } from '../../firmware/protocol/round.ts';
 import type { Patch } from '../mutate.ts';
 import type { Lie } from './byzantine.ts';
@@ -304,6 +304,34 @@ function agedParent(core: Core, strikes: boolean): End {
   return stage.verdict();
 }
 
+/**
+ * After four hours without a broker D gives A two old proposals of each view that it led, which hold. The strike: each behind a
+ * worthless one that waits for it.
+ */
+function anchoredFlood(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  const { state } = stage.players[A];
+  const sites: Signed<Site>[] = [];
+  stage.lost = () => true;
+  for (let round = 0; round < 48; round++) {
+    stage.until(61);
+    sites.push(state.pool.sites.get(stage.deciding) as Signed<Site>);
+    stage.until(300);
+  }
+  stage.until(1);
+  const leads = (view: number): boolean => core.leaderOf(stage.registry, view) === D;
+  let recent = firstView(stage.deciding, 'SEAL');
+  while (!leads(recent)) recent += 1;
+  const parent = stage.tip.tip;
+  for (const site of sites)
+    for (let view = firstView(site.round, 'SEAL'); view <= lastView(site.round, 'SEAL'); view++)
+      for (const orders of leads(view) ? [[], [stage.order(0, {}, site.round)]] : []) {
+        const old = stage.propose(view, parent, [...orders, site]);
+        stage.give(A, ...(strikes ? [stage.propose(recent, old.id, [])] : []), old);
+      }
+  return state.nodes.size > 100 ? 'fills the memory' : stage.verdict();
+}
+
 /** As `lostCertificate`, then nothing reaches anybody for a round, and A's power goes. The strike: for fourteen rounds. */
 function longDark(core: Core, strikes: boolean): End {
   const { stage, view, seals } = atSeal(core);
@@ -560,8 +588,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'certificateOf([...unkept(state, node), ...(votes ?? [])]),',
-            replace: 'null,',
+            find: 'certificateOf(unkept(state, node))',
+            replace: 'null',
           },
         ],
         comesTo: 'halts',
@@ -689,6 +717,23 @@ export const ATTACKS: readonly Attack[] = [
     ],
   },
   {
+    name: 'old proposals behind worthless ones that wait for them',
+    play: anchoredFlood,
+    without: [
+      {
+        name: 'whatever waits is a reason to let in what it waits for',
+        patches: [
+          {
+            file: 'consensus/forget.ts',
+            find: 'body.parent === block && isWanted(state, id)',
+            replace: 'body.parent === block && id !== block',
+          },
+        ],
+        comesTo: 'fills the memory',
+      },
+    ],
+  },
+  {
     name: 'a block of before a long outage, for which one has said FINAL',
     play: longDark,
     without: [
@@ -714,8 +759,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'certificateOf([...unkept(state, node), ',
-            replace: 'certificateOf([...unkept(state, node).slice(-1), ',
+            find: '.slice(path.findLastIndex(({ view }) => state.own.kept.has(view)) + 1)',
+            replace: '.slice(-1)',
           },
         ],
         comesTo: 'halts',
@@ -731,8 +776,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/forget.ts',
-            find: ' && !state.orphans.some(({ body }) => body.parent === id)',
-            replace: '',
+            find: 'isBacked(state, block) || state.orphans.some(({ id, body }) => body.parent === block && isWanted(state, id));',
+            replace: 'isBacked(state, block);',
           },
         ],
         comesTo: 'halts',
@@ -845,7 +890,7 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/answer.ts',
-            find: 'const held = new Set(tips.flatMap((tip) => pathTo(nodes.get(tip)).map(({ id }) => id)));',
+            find: 'const held = new Set(tips.flatMap((tip) => openPath(nodes.get(tip)).map(({ block }) => block.id)));',
             replace: 'const held = new Set(tips.slice(0, 0));',
           },
         ],

@@ -284,8 +284,7 @@ export class Cluster {
     // Before the first tick, so that nothing new is said until all that was said is known; headers need the round.
     const opener = { reopen: (wire: Uint8Array) => this.reopen((decode(wire) as [Uint8Array, Uint8Array])[0]) };
     for (const { to, basis } of votes)
-      if (to > node.state.finalNode.view)
-        for (const message of openMessages(basis, opener)) this.feed(node, { kind: 'message', message });
+      if (to > node.state.finalNode.view) this.feed(node, { kind: 'kept', messages: openMessages(basis, opener) });
     for (const message of again) if (message.body.type !== 'HEADER') this.feed(node, { kind: 'message', message });
     for (const message of again) {
       this.options.watch?.said?.(message, node.honest);

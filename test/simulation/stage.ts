@@ -171,21 +171,17 @@ export class Stage {
   seal(view: number, orders: number, author = D): Signed<Block> {
     const site = this.players[A].state.pool.sites.get(roundOfView(view)) as Signed<Site>;
     const own = Array.from({ length: orders }, (_, ref) => this.order(ref)).sort((a, b) => (a.id < b.id ? -1 : 1));
-    return this.say(
-      author,
-      { type: 'PROPOSE', kind: 'SEAL', parent: this.tip.tip, carried: [...own, site], checkpoint: '' },
-      view,
-    );
+    return this.propose(view, this.tip.tip, [...own, site], author);
+  }
+  /** Any SEAL. */
+  propose(view: number, parent: string, carried: Block['carried'], author = D): Signed<Block> {
+    return this.say(author, { type: 'PROPOSE', kind: 'SEAL', parent, carried, checkpoint: '' }, view);
   }
   /** A proposal of D's on a block that nobody has. */
   lure(nobodys = 1): Signed<Block> {
     let view = this.view + 4;
     while (this.core.leaderOf(this.registry, view) !== D) view += 1;
-    return this.say(
-      D,
-      { type: 'PROPOSE', kind: 'SEAL', parent: nobodys.toString(16).padStart(64, '0'), carried: [], checkpoint: '' },
-      view,
-    );
+    return this.propose(view, nobodys.toString(16).padStart(64, '0'), []);
   }
   /** The block that a node has proposed in a view. */
   proposed(leader: number, view: number): string {
@@ -267,8 +263,7 @@ export class Stage {
     gate.follow(state.finalNode.state);
     const again = own.filter(({ body }) => body.to > state.finalNode.view);
     for (const { to, basis } of ledger.votes)
-      if (to > state.finalNode.view)
-        for (const message of openMessages(basis, gate)) this.feed(node, { kind: 'message', message });
+      if (to > state.finalNode.view) this.feed(node, { kind: 'kept', messages: openMessages(basis, gate) });
     for (const message of again) this.feed(node, { kind: 'message', message });
     for (const message of again) this.cast(node, message);
     this.feed(node, { kind: 'tick', now_ms: this.now_ms });

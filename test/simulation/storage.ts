@@ -39,6 +39,7 @@ export class Disk {
   append(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       if (entry.kind === 'vote' || entry.kind === 'statement') {
+        if (entry.kind === 'vote' && entry.vote.kind === 'skip') this.supersede(entry.vote);
         this.own.push(entry);
       } else if (entry.kind === 'checkpoint') {
         this.checkpoints.push(entry.checkpoint);
@@ -50,6 +51,13 @@ export class Disk {
         this.blocks.set(height, { id: toHex(hash), certified: certificate !== null });
       }
     }
+  }
+
+  /** As adapters/sqlite-ledger.ts: a SKIP makes what else was said about its views history, but for FINALs. */
+  private supersede({ from, to }: OwnVote): void {
+    this.own = this.own.filter(
+      (entry) => entry.kind !== 'vote' || entry.vote.kind === 'final' || entry.vote.from < from || entry.vote.to > to,
+    );
   }
 
   /** Which blocks below the horizon stay: of each checkpoint the one that names it, and those up to the next certificate. */

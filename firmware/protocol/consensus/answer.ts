@@ -7,7 +7,7 @@ import type { Checkpoint } from '../../ports.ts';
 import { MESSAGE_MAX_BYTES, SYNC_PAGE_BYTES, TIPS_MAX } from '../limits.ts';
 import { closingVotes } from '../membership.ts';
 import type { Block, Signed, StatePart, SyncRequest, SyncResponse, Vote } from '../messages.ts';
-import type { BlockNode, ProtocolState } from '../state.ts';
+import { openPath, type ProtocolState } from '../state.ts';
 import { electorateOf } from './electorate.ts';
 import { allVotes, certificate } from './votes.ts';
 
@@ -83,12 +83,12 @@ function fitting<T extends Signed>(messages: readonly T[], bytes: number): T[] {
  */
 function openPart(state: ProtocolState, tips: readonly string[]): Signed<Block | Vote>[] {
   const { nodes, votes } = state;
-  const held = new Set(tips.flatMap((tip) => pathTo(nodes.get(tip)).map(({ id }) => id)));
+  const held = new Set(tips.flatMap((tip) => openPath(nodes.get(tip)).map(({ block }) => block.id)));
   const open = [...nodes.values()].filter(({ final }) => !final).sort((a, b) => a.view - b.view);
   const wanted = new Set<Signed<Block | Vote>>();
   for (const node of open) {
     if (!node.notarized) continue;
-    const lacking = pathTo(node).filter(({ id }) => !held.has(id));
+    const lacking = openPath(node).flatMap(({ block }) => (held.has(block.id) ? [] : [block]));
     for (const block of lacking) wanted.add(block);
     if (lacking.length > 0)
       for (const vote of certificate(votes, 'notarize', node.view, electorateOf(state)) ?? []) wanted.add(vote);
@@ -97,13 +97,6 @@ function openPart(state: ProtocolState, tips: readonly string[]): Signed<Block |
   for (const vote of allVotes(votes)) if (vote.body.kind !== 'notarize' || !isSettled.has(vote.view)) wanted.add(vote);
   for (const { block } of open) if (block !== null && !held.has(block.id)) wanted.add(block);
   return [...wanted];
-}
-
-/** The open blocks up to this one, the first of them first. */
-function pathTo(node: BlockNode | undefined): Signed<Block>[] {
-  const path: Signed<Block>[] = [];
-  for (let at: BlockNode | null = node ?? null; at?.block && !at.final; at = at.parent) path.unshift(at.block);
-  return path;
 }
 
 /** What this node need not be told: the last notarised blocks of each branch, and so all below them. */

@@ -14,9 +14,13 @@ import { certificate, viewsOf } from './votes.ts';
 const isLongPast = ({ deciding }: ProtocolState, view: number): boolean =>
   view < firstView(deciding - OPEN_ROUNDS_KEPT, 'SEAL');
 
-/** True for a proposal of the past that nobody wants, and on which nothing waits that somebody wants. */
+/** Whether somebody wants this block, or one that waits for it. */
+const isWanted = (state: ProtocolState, block: string): boolean =>
+  isBacked(state, block) || state.orphans.some(({ id, body }) => body.parent === block && isWanted(state, id));
+
+/** True for a proposal of the past that nobody wants. */
 export const isForgotten = (state: ProtocolState, { id, view }: Signed<Block>): boolean =>
-  isLongPast(state, view) && !isBacked(state, id) && !state.orphans.some(({ body }) => body.parent === id);
+  isLongPast(state, view) && !isWanted(state, id);
 
 /** Drops the proposals of long past views for which no certificate is known, all that stands on them, and the votes for them. */
 export function forgetOpen(state: ProtocolState): void {

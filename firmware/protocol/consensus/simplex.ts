@@ -9,6 +9,7 @@ import { type ChainState, isRefusal } from '../chain.ts';
 import { checkpointOf, encodeState } from '../checkpoint.ts';
 import { fromHex } from '../codec.ts';
 import {
+  OPEN_PATH_MOST,
   ORPHANS_MAX,
   ORPHANS_PER_LEADER,
   PROOFS_MAX_BYTES,
@@ -29,6 +30,7 @@ import {
   type NoteCode,
   type Outcome,
   offset_ms,
+  openPath,
   type ProtocolState,
   registryOf,
 } from '../state.ts';
@@ -96,6 +98,7 @@ function emitVote(
   const body: Vote = { type: 'VOTE', kind, to, block: block?.id ?? '' };
   const vote: Unsigned<Vote> = { epoch, round: roundOfView(from), view: from, sender: state.self, body };
   markOwnVote(state, vote);
+  if (kind === 'final') state.own.kept.add(from);
   out.persist.push({ kind: 'vote', vote: { from, to, kind, payload: payloadOf(vote, registryOf(state).tag), basis } });
   out.send.push(vote);
 }
@@ -250,19 +253,9 @@ function advance(state: ProtocolState, out: Outcome): boolean {
       !ownSkipped(state, view) &&
       !state.own.final.has(view)
     ) {
-      // The certificate stays with the vote, and so do the blocks under it: whoever has signed FINAL never skips the view, so
-      // it must be able to show why the view is over, even when the others have lost the votes and the blocks.
-      const votes = certificate(state.votes, 'notarize', view, electorateOf(state));
-      emitVote(
-        state,
-        out,
-        'final',
-        node.block.epoch,
-        view,
-        view,
-        node.block,
-        certificateOf([...unkept(state, node), ...(votes ?? [])]),
-      );
+      // The certificate stays with the vote, and so does the way to it: whoever has signed FINAL never skips the view, so it must
+      // be able to show why the view is over, even when the others have lost the votes and the blocks.
+      emitVote(state, out, 'final', node.block.epoch, view, view, node.block, certificateOf(unkept(state, node)));
     }
     state.view = view + 1;
   } else {
@@ -273,12 +266,13 @@ function advance(state: ProtocolState, out: Outcome): boolean {
   return true;
 }
 
-/** A block and those open ones under it that no FINAL of this node has made durable yet, the first of them first. */
-function unkept({ own }: ProtocolState, node: BlockNode): Signed<Block>[] {
-  const path: Signed<Block>[] = [];
-  for (let at: BlockNode | null = node; at?.block && !at.final && !own.final.has(at.view); at = at.parent)
-    path.unshift(at.block);
-  return path;
+/** The open blocks up to this one that no FINAL of this node has made durable yet, each with its certificate, if it is known. */
+function unkept(state: ProtocolState, node: BlockNode): Signed<Block | Vote>[] {
+  const path = openPath(node);
+  const electorate = electorateOf(state);
+  return path
+    .slice(path.findLastIndex(({ view }) => state.own.kept.has(view)) + 1)
+    .flatMap(({ block, view }) => [block, ...(certificate(state.votes, 'notarize', view, electorate) ?? [])]);
 }
 
 /** The notarised block that came furthest: the chain that this node goes on with, as long as nothing else is agreed. */
@@ -337,7 +331,8 @@ export function finalize(state: ProtocolState, node: BlockNode, votes: readonly 
   state.orphans = state.orphans.filter((orphan) => orphan.view > node.view);
   pruneVotes(state.votes, node.view);
   for (const view of state.own.notarized.keys()) if (view <= node.view) state.own.notarized.delete(view);
-  for (const view of state.own.final) if (view <= node.view) state.own.final.delete(view);
+  for (const views of [state.own.final, state.own.kept])
+    for (const view of views) if (view <= node.view) views.delete(view);
   state.own.skipped = state.own.skipped.filter(({ to }) => to > node.view);
   if (state.view <= node.view) {
     state.view = node.view + 1;
@@ -446,7 +441,7 @@ function nextBlock(state: ProtocolState, tip: BlockNode): Block | null {
   const chain = tip.state;
   const done = kindOfView(view) === 'SEAL' ? chain.sealRound === round : chain.scheduleRound === round;
   if (done) {
-    if (tip.final) return null;
+    if (tip.final || openPath(tip).length >= OPEN_PATH_MOST) return null;
     // Rule 5. A short wait: mostly the FINAL votes are already on their way.
     const due = state.now_ms >= viewStart_ms(state) + state.hours.delta_ms;
     return due ? { type: 'PROPOSE', kind: 'CARRY', parent: chain.tip, carried: [], checkpoint: '' } : null;
