@@ -76,7 +76,7 @@ export const OPEN_ROUNDS_KEPT = 2;
  * Open blocks on one another up to which a CARRY is put on them: a round of views. Each is an attempt to make what is under it final
  * in its round; where all come to nothing (a network slower than Δ), two blocks a round are added and not twenty.
  */
-export const OPEN_PATH_MOST = VIEWS_PER_ROUND;
+export const OPEN_PATH_MOST = SEAL_VIEWS + SCHEDULE_VIEWS;
 
 /** Meter statements are accepted for so many rounds back: a controller that was away for an hour still settles. */
 export const METER_ROUNDS_BACK = 12;
