@@ -83,6 +83,7 @@ export interface Runtime {
 const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';
+const OTHER_LIFE_FACT = 'other-life-until';
 const NO_KEY = new Uint8Array(0);
 /** One for each key that a node has had, by the first epoch of the key. */
 const evidenceFact = (members: Members, culprit: number): string => `evidence-${culprit}-${keyFrom(members, culprit)}`;
@@ -99,6 +100,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   let draining = false;
   let last: { readonly now: number; readonly at: number } | null = null;
   let cancelTick = (): void => undefined;
+  let otherLife_round = 0;
 
   const topicOf = (message: Unsigned): string => {
     const to = addresseeOf(message);
@@ -143,6 +145,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
         evidenceFact(state.finalNode.state, proof.body.first.sender),
         Buffer.from(toWire(proof)).toString('base64'),
       );
+    if (finals.length > 0) forgetOtherLife();
     for (const { final, account } of finals) events.final?.(final, account);
     if (outcome.plan !== null) events.plan?.(outcome.plan);
     for (const note of outcome.notes) events.note?.(note);
@@ -262,9 +265,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     );
     gate.follow(state.finalNode.state);
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
-    // A key that has replaced another may have had a former life, of which its new ledger knows nothing.
-    const isAnother = !sameBytes(signers[0].publicKey, registry.publicKeys[self] ?? NO_KEY);
-    state.memoryFrom_round = memoryFrom(whole && !(isAnother && state.finalNode.block === null), deciding);
+    state.memoryFrom_round = memoryFrom(whole, deciding);
+    heedOtherLife(deciding);
     const settled = state.finalNode.state.registers[self]?.round ?? -1;
     const again = [
       ...statements.filter(({ round, kind }) => round >= deciding || (kind === 'METER' && round > settled)),
@@ -288,14 +290,36 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
    * The first round about which this node may vote. After a ledger was lost, wholly or in part, votes of earlier rounds
    * may be forgotten; that too must be remembered, since the next start finds a ledger that looks whole.
    */
-  const memoryFrom = (whole: boolean, deciding: number): number => {
-    const known = Number(ledger.recall(MEMORY_FACT) ?? 0);
-    if (whole) return known;
+  const memoryFrom = (whole: boolean, deciding: number): number =>
+    whole ? Number(ledger.recall(MEMORY_FACT) ?? 0) : abstain(MEMORY_FACT, deciding);
+
+  const abstain = (fact: string, deciding: number): number => {
     const round = Math.max(deciding, state.finalNode.state.scheduleRound) + 1;
-    ledger.remember(MEMORY_FACT, String(round));
+    ledger.remember(fact, String(round));
     const text = `votes of this node may be lost with its ledger: it votes from round ${round} on, and on nothing before`;
     events.note?.({ code: 'abstains', round: deciding, text });
     return round;
+  };
+
+  /**
+   * A key that has replaced another may have had a former life, of which its new ledger knows nothing: from its first start on it
+   * votes about later rounds only, unless the chain shows that it is the first key of a number that is new.
+   */
+  const heedOtherLife = (deciding: number): void => {
+    const isAnother = !sameBytes(signers[0].publicKey, registry.publicKeys[self] ?? NO_KEY);
+    const known = ledger.recall(OTHER_LIFE_FACT);
+    if (known !== undefined) otherLife_round = Number(known);
+    else if (isAnother && state.finalNode.block === null) otherLife_round = abstain(OTHER_LIFE_FACT, deciding);
+    state.memoryFrom_round = Math.max(state.memoryFrom_round, otherLife_round);
+  };
+  const forgetOtherLife = (): void => {
+    const { registry: before, handover } = state.finalNode.state;
+    const key = before.members[self] === undefined ? handover?.registry.publicKeys[self] : undefined;
+    const isNew = key !== undefined && sameBytes(key, signers[0].publicKey);
+    if (otherLife_round === 0 || !isNew) return;
+    otherLife_round = 0;
+    ledger.remember(OTHER_LIFE_FACT, '0');
+    state.memoryFrom_round = Number(ledger.recall(MEMORY_FACT) ?? 0);
   };
 
   bus.onMessage(onBus);

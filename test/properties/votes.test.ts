@@ -73,7 +73,7 @@ it('a block is wanted when more than can lie have voted for it, or a quorum has'
     const body: Vote = { type: 'VOTE', kind: 'notarize', to: 1, block: 'aa' };
     for (let sender = 0; sender < voters; sender++)
       addVote(book, { sender, epoch: 0, view: 1, round: 0, id: `${sender}`, body } as Signed<Vote>);
-    return backed(book, least, ELECTORATE, { has: (block) => block === 'bb' }) !== null;
+    return backed(book, least, ELECTORATE, { has: (block) => block === 'bb' }).size > 0;
   };
   const few = [1, 2, 3, 4, 5].map((voters) => wanted(voters, 3));
   expect(few).toEqual([false, false, true, true, true]);

@@ -725,8 +725,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/forget.ts',
-            find: 'body.parent === block && isWanted(state, id)',
-            replace: 'body.parent === block && id !== block',
+            find: 'wanted.has(id) && !wanted.has(body.parent)',
+            replace: '!wanted.has(body.parent) && id !== body.parent',
           },
         ],
         comesTo: 'fills the memory',
@@ -776,8 +776,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/forget.ts',
-            find: 'isBacked(state, block) || state.orphans.some(({ id, body }) => body.parent === block && isWanted(state, id));',
-            replace: 'isBacked(state, block);',
+            find: 'wanted.add(next.body.parent);',
+            replace: 'return wanted;',
           },
         ],
         comesTo: 'halts',

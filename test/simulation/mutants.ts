@@ -438,7 +438,7 @@ const RULES: readonly Mutant[] = [
     run: {
       nodes: 7,
       rounds: 25,
-      seed: 380,
+      seed: 386,
       firstRound: 1008,
       faults: ['loss', 'head-frozen', 'head-absent', 'head-biased', 'no-show'],
       sizing: 'bare',

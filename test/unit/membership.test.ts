@@ -476,3 +476,29 @@ test('a new node that knows the first neighbourhood only follows the chain throu
   expect(tips(play).size).toBe(1);
   expect(play.player(7).ledger).toBeInstanceOf(MemoryLedger);
 });
+
+describe('a newcomer that first starts long after it was announced, while a charge point is dead', () => {
+  const [DEAD, NEW] = [0, 6];
+  /** Whether the street is on again a while after it has started, and from which round on it votes. */
+  const lateStart = (Street: typeof Neighbours) => {
+    const play = street(4, {}, Street).rounds(1);
+    play.player(REGISTRAR).runtime.feed({ kind: 'change', change: change(1, newcomer(NEW)) });
+    play.kill(DEAD);
+    play.join('cp6', [signerOf(NEW)]);
+    play.kill(NEW);
+    play.rounds(6).restart(NEW, new MemoryLedger());
+    play.rounds(6);
+    const { scheduleRound } = play.state(1).finalNode.state;
+    return { behind: play.deciding - scheduleRound, votesFrom: play.state(NEW).memoryFrom_round };
+  };
+
+  test('is counted on for the views of before, too: its number is new, and so is its key', () => {
+    expect(lateStart(Neighbours)).toEqual({ behind: 1, votesFrom: 0 }); // the round being decided
+  });
+  test('mutant: as if its key might have had a former life, the street stands still', async () => {
+    const rule = 'never-new';
+    const patch = { file: 'firmware/runtime.ts', find: 'if (finals.length > 0) forgetOtherLife();', replace: '' };
+    const { behind } = await without({ rule, patch }, lateStart);
+    expect(behind).toBeGreaterThan(6);
+  });
+});

@@ -39,8 +39,14 @@ const mostLiars = ({ finalNode }: ProtocolState): number => {
  * node holds it, and all below it. Null when there is no such block.
  */
 export const backersOf = (state: ProtocolState, known: { has(block: string): boolean }): readonly number[] | null =>
-  backed(state.votes, mostLiars(state) + 1, electorateOf(state), known);
+  backedBlocks(state, known).values().next().value ?? null;
 
 /** Whether this very block has such voters. */
 export const isBacked = (state: ProtocolState, id: string): boolean =>
   backersOf(state, { has: (block) => block !== id }) !== null;
+
+/** All blocks that have such voters, without the known ones, and who they are. */
+export const backedBlocks = (
+  state: ProtocolState,
+  known: { has(block: string): boolean },
+): ReadonlyMap<string, readonly number[]> => backed(state.votes, mostLiars(state) + 1, electorateOf(state), known);

@@ -7,20 +7,25 @@ import { OPEN_ROUNDS_KEPT } from '../limits.ts';
 import type { Block, Signed } from '../messages.ts';
 import { firstView } from '../round.ts';
 import type { BlockNode, ProtocolState } from '../state.ts';
-import { electorateOf, isBacked } from './electorate.ts';
+import { backedBlocks, electorateOf } from './electorate.ts';
 import { certificate, viewsOf } from './votes.ts';
 
 /** True for a view so long ago that its proposals count only with votes behind them; for none before the first tick. */
 const isLongPast = ({ deciding }: ProtocolState, view: number): boolean =>
   view < firstView(deciding - OPEN_ROUNDS_KEPT, 'SEAL');
 
-/** Whether somebody wants this block, or one that waits for it. */
-const isWanted = (state: ProtocolState, block: string): boolean =>
-  isBacked(state, block) || state.orphans.some(({ id, body }) => body.parent === block && isWanted(state, id));
+/** The blocks that somebody wants, and those for which one of them waits. */
+function wantedBlocks(state: ProtocolState): ReadonlySet<string> {
+  const wanted = new Set(backedBlocks(state, { has: () => false }).keys());
+  const waits = ({ id, body }: Signed<Block>): boolean => wanted.has(id) && !wanted.has(body.parent);
+  for (let next = state.orphans.find(waits); next !== undefined; next = state.orphans.find(waits))
+    wanted.add(next.body.parent);
+  return wanted;
+}
 
 /** True for a proposal of the past that nobody wants. */
 export const isForgotten = (state: ProtocolState, { id, view }: Signed<Block>): boolean =>
-  isLongPast(state, view) && !isWanted(state, id);
+  isLongPast(state, view) && !wantedBlocks(state).has(id);
 
 /** Drops the proposals of long past views for which no certificate is known, all that stands on them, and the votes for them. */
 export function forgetOpen(state: ProtocolState): void {
@@ -38,7 +43,8 @@ export function forgetOpen(state: ProtocolState): void {
   for (const node of nodes.values())
     if (!isLongPast(state, node.view) && node.parent !== null && kept.has(node.parent)) kept.add(node);
   state.nodes = new Map([...nodes].filter(([, node]) => kept.has(node)));
-  state.orphans = state.orphans.filter((orphan) => !isForgotten(state, orphan));
+  const wanted = wantedBlocks(state);
+  state.orphans = state.orphans.filter(({ id, view }) => !isLongPast(state, view) || wanted.has(id));
 
   // Votes about what nobody has any more would make this node ask for it.
   for (const views of [votes.notarize, votes.final])

@@ -149,30 +149,27 @@ function holds(votes: readonly Signed<Vote>[], electorate: Electorate): boolean 
   return isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
 
-/**
- * The voters for a block that is not known and for which so many have said NOTARIZE, or FINAL, or a quorum has; null when there
- * is none.
- */
+/** Blocks that are not known and for which so many have said NOTARIZE, or FINAL, or a quorum has: their voters. */
 export function backed(
   book: VoteBook,
   least: number,
   electorate: Electorate,
   known: { has(block: string): boolean },
-): readonly number[] | null {
+): ReadonlyMap<string, readonly number[]> {
+  const all = new Map<string, readonly number[]>();
   for (const kind of ['notarize', 'final'] as const)
     for (const view of viewsOf(book, kind)) {
       const votes = [...(book[kind].get(view)?.values() ?? []), ...(book.certified[kind].get(view) ?? [])];
       const unknown = votes.filter(({ body }) => !known.has(body.block));
       if (unknown.length === 0) continue;
-      const whole = certificate(book, kind, view, electorate);
-      if (whole !== null && !known.has(whole[0].body.block)) return whole.map(({ sender }) => sender);
-      if (unknown.length < least) continue;
       const byBlock = new Map<string, Set<number>>();
       for (const { sender, body } of unknown)
         byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
-      for (const voters of byBlock.values()) if (voters.size >= least) return [...voters];
+      const certified = certificate(book, kind, view, electorate)?.[0].body.block;
+      for (const [block, voters] of byBlock)
+        if (voters.size >= least || block === certified) all.set(block, [...voters]);
     }
-  return null;
+  return all;
 }
 
 /** True when a quorum has skipped the view. */
