@@ -16,36 +16,30 @@ import { assign } from '../../firmware/solver/assign.ts';
 import { chooseExact, chooseGreedy } from '../../firmware/solver/choose.ts';
 import { asHistory, daysOf, drawnDay } from './drawn-day.ts';
 import { dualBound, squares_kW2 } from './dual-bound.ts';
-import {
-  type Arrivals,
-  type Distribution,
-  distributionOf,
-  dynamicProgram,
-  mean,
-  type Program,
-} from './dynamic-program.ts';
+import { type Distribution, distributionOf, dynamicProgram, mean, type Program } from './dynamic-program.ts';
 import { played_percent } from './played.ts';
+import { meanOf } from './statistic.ts';
 
 type Solver = (instance: Instance) => PlanAhead;
 
+function variance(values: readonly number[]): number {
+  const middle = mean(values);
+  return mean(values.map((value) => (value - middle) ** 2));
+}
+
 /** Whether rounds are independent, as the program takes them to be. */
 function independence({ draws }: Distribution): string {
-  const usual = (t: number, of: (arrived: Arrivals) => number): number => mean(draws[t]!.map(of));
-  const net = ({ buy, sell }: Arrivals): number => buy - sell;
-  const bought = ({ buy }: Arrivals): number => buy;
-  const off = draws.map((list, t) => list.map((arrived) => net(arrived) - usual(t, net)));
+  const off = draws.map((list) => {
+    const net = list.map(({ buy, sell }) => buy - sell);
+    const usual = mean(net);
+    return net.map((value) => value - usual);
+  });
   const together = off.slice(1).map((list, t) => mean(list.map((value, day) => value * off[t]![day]!)));
-  const variance = mean(off.map((list) => mean(list.map((value) => value ** 2))));
-  const sums = draws[0]!.map((_, day) => draws.reduce((sum, list) => sum + list[day]!.buy, 0));
-  const sum = mean(sums);
-  const ofDays = mean(sums.map((value) => (value - sum) ** 2));
-  const ofRounds = draws.reduce(
-    (total, list, t) => total + mean(list.map(({ buy }) => (buy - usual(t, bought)) ** 2)),
-    0,
-  );
-  const percent = (square: number): string => ((100 * Math.sqrt(square)) / sum).toFixed(0);
-  const correlation = (mean(together) / variance).toFixed(2);
-  return `the net orders' autocorrelation at one round is ${correlation}; the buys of a day vary by ${percent(ofDays)} %, those of independent rounds would by ${percent(ofRounds)} %`;
+  const correlation = (mean(together) / mean(off.map(variance))).toFixed(2);
+  const ofDays = draws[0]!.map((_, day) => draws.reduce((sum, list) => sum + list[day]!.buy, 0));
+  const ofRounds = draws.reduce((sum, list) => sum + variance(list.map(({ buy }) => buy)), 0);
+  const percent = (square: number): string => ((100 * Math.sqrt(square)) / mean(ofDays)).toFixed(0);
+  return `the net orders' autocorrelation at one round is ${correlation}; the buys of a day vary by ${percent(variance(ofDays))} %, those of independent rounds would by ${percent(ofRounds)} %`;
 }
 
 /** The program's rule for whole orders. */
@@ -78,9 +72,7 @@ function ruleOf({ best }: Program, rounds: number, efficiency_ppm: number): Solv
 
 /** Mean, its standard error, and the spread of a day. */
 function summary(values: readonly number[], digits = 1): string {
-  const middle = mean(values);
-  const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
-  const error = spread / Math.sqrt(values.length);
+  const { mean: middle, error, spread } = meanOf(values);
   return `${middle.toFixed(digits)} ± ${error.toFixed(digits)} (a day ± ${spread.toFixed(digits)})`;
 }
 
@@ -116,8 +108,7 @@ if (wrong.length > 0) throw new Error(`the bound lies above the program on ${wro
 const base = more.map((day) => squares_kW2(baseTheta_W(day).map((power) => power / 1000)));
 const reached = bounded.map((day, i) => 100 * (1 - Math.cbrt(day.program / base[i]!)));
 const least = mean(bounded.map(({ bound }) => bound)) / mean(bounded.map(({ programSteady }) => programSteady));
-const lastDraws = distribution.draws.at(-1)!.map(({ buy, sell }) => buy - sell);
-const unknowable = mean(lastDraws.map((power) => (power - mean(lastDraws)) ** 2));
+const unknowable = variance(distribution.draws.at(-1)!.map(({ buy, sell }) => buy - sell));
 console.log(`${more.length} more, the program with divisible orders and the load known:`);
 console.log(`  reduction, %                                 ${summary(reached)}`);
 console.log(

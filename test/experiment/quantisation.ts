@@ -11,6 +11,7 @@ import { stepWidth } from '../../firmware/protocol/benefit/rank.ts';
 import { runDay } from '../../firmware/simulate/run-day.ts';
 import { readScenario } from '../../firmware/simulate/scenario.ts';
 import { seeded } from '../unit/random-instance.ts';
+import { meanOf } from './statistic.ts';
 
 const READ_LATE_s = 1;
 const REPEATS = 0.001;
@@ -44,9 +45,7 @@ function strays_steps(theta_W: readonly number[], roundTime_s: number, repeats: 
     const slopes = slopes_W(metered(theta_W, roundTime_s, repeats));
     return Math.sqrt(Number(pfInt(slopes) + floorTerm(slopes.length)));
   });
-  const mean = roots.reduce((sum, root) => sum + root, 0) / roots.length;
-  const variance = roots.reduce((sum, root) => sum + (root - mean) ** 2, 0) / (roots.length - 1);
-  return Math.sqrt(variance) / Number(stepWidth(theta_W.length - 1));
+  return meanOf(roots).spread / Number(stepWidth(theta_W.length - 1));
 }
 
 console.log('standard deviation of sqrt(PFint + K), steps: registers alone; with 0.1 % of the power');

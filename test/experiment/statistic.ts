@@ -18,12 +18,13 @@ export function withError(values: readonly number[], digits = 1): string {
   return `${mean.toFixed(digits)} ± ${error.toFixed(digits)}`;
 }
 
-/** The mean and its standard error; 0 of one value. */
-function meanOf(values: readonly number[]): { readonly mean: number; readonly error: number } {
+/** The mean, its standard error, and the standard deviation of a value; 0 of one. */
+export function meanOf(values: readonly number[]): Record<'mean' | 'error' | 'spread', number> {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, error: Math.sqrt(squares / Math.max(1, n - 1) / n) };
+  const spread = Math.sqrt(squares / Math.max(1, n - 1));
+  return { mean, error: spread / Math.sqrt(n), spread };
 }
 
 /** Within this on either side lie 95 % of Student's t: its distribution is a finite sum in atan(t / sqrt(freedom)). */

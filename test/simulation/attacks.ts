@@ -115,14 +115,20 @@ function threeProposals(core: Core, strikes: boolean): End {
   return stage.verdict();
 }
 
-/** Only A sees D's NOTARIZE, so only A signs FINAL; then D is silent. The strike: A's power goes. */
-function lostCertificate(core: Core, strikes: boolean): End {
+/** Only A sees D's NOTARIZE, so only A signs FINAL, which nobody hears; then D is silent. */
+function finalOfOne(core: Core): Stage {
   const { stage, view, seals } = atSeal(core);
   stage.lost = (_message, _to, from) => from === A;
   stage.give([A, B], seals[0]);
   stage.give(A, stage.vote('notarize', view, seals[0].id));
   stage.deliver();
   stage.until(99);
+  return stage;
+}
+
+/** One alone has signed FINAL (`finalOfOne`). The strike: its power goes. */
+function lostCertificate(core: Core, strikes: boolean): End {
+  const stage = finalOfOne(core);
   stage.lost = () => false;
   if (strikes) stage.restart(A);
   stage.wait([B, C, A]); // at 100 s the view times out, and A repeats what it knows a moment too late
@@ -236,10 +242,15 @@ function lostParent(core: Core, strikes: boolean): End {
   stage.lost = isFinal;
   for (const [to, vote] of late) stage.give(to, vote);
   stage.until(104);
-  stage.lost = () => true;
-  stage.until(300);
+  goDark(stage, 1);
   if (strikes) stage.restart(A, B, C);
   return stage.verdict();
+}
+
+/** Nothing reaches anybody for the rest of the round, and for so many rounds in all. */
+function goDark(stage: Stage, rounds: number): void {
+  stage.lost = () => true;
+  for (let round = 0; round < rounds; round++) stage.until(300);
 }
 
 /** All NOTARIZE votes for the first proposal of the story come after the timeout of its view: these, and for whom. */
@@ -277,9 +288,7 @@ function darkParent(core: Core, strikes: boolean): End {
   for (const [to, vote] of late) if (to !== one) stage.give(to, vote);
   stage.until(103);
   stage.give(one, stage.vote('notarize', next, stage.proposed(leader, next)));
-  stage.lost = () => true;
-  stage.until(300);
-  for (let round = 1; round < (strikes ? 14 : 1); round++) stage.until(300);
+  goDark(stage, strikes ? 14 : 1);
   stage.restart(...others);
   return stage.verdict();
 }
@@ -298,9 +307,7 @@ function agedParent(core: Core, strikes: boolean): End {
   stage.until(300);
   stage.until(94);
   stage.give(one, stage.vote('notarize', next, stage.proposed(leader, next)));
-  stage.lost = () => true;
-  stage.until(300);
-  for (let round = 1; round < (strikes ? 14 : 1); round++) stage.until(300);
+  goDark(stage, strikes ? 14 : 1);
   return stage.verdict();
 }
 
@@ -334,15 +341,8 @@ function anchoredFlood(core: Core, strikes: boolean): End {
 
 /** As `lostCertificate`, then nothing reaches anybody for a round, and A's power goes. The strike: for fourteen rounds. */
 function longDark(core: Core, strikes: boolean): End {
-  const { stage, view, seals } = atSeal(core);
-  stage.lost = (_message, _to, from) => from === A;
-  stage.give([A, B], seals[0]);
-  stage.give(A, stage.vote('notarize', view, seals[0].id));
-  stage.deliver();
-  stage.until(99);
-  stage.lost = () => true;
-  stage.until(300);
-  for (let round = 1; round < (strikes ? 14 : 1); round++) stage.until(300);
+  const stage = finalOfOne(core);
+  goDark(stage, strikes ? 14 : 1);
   stage.restart(A);
   return stage.verdict();
 }
@@ -742,8 +742,8 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/forget.ts',
-            find: '?.slice(0, 1) ?? [])',
-            replace: '?.slice(1, 1) ?? [])',
+            find: 'if (block !== undefined) certified.add(block);',
+            replace: 'void block;',
           },
         ],
         comesTo: 'halts',

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { openMessages } from '../../firmware/protocol/certificate.ts';
 import type { Signed } from '../../firmware/protocol/messages.ts';
-import { type Patch, withPatched } from '../mutate.ts';
+import { withPatched } from '../mutate.ts';
 import { MemoryLedger, Neighbours } from '../unit/protocol-driver.ts';
 
 const [SIGNER, DEAD] = [0, 3];
@@ -53,15 +53,6 @@ class Weather {
   }
 }
 
-const in_street = <T>(patches: readonly Patch[], story: (Street: Street) => T): Promise<T> =>
-  patches.length === 0
-    ? Promise.resolve(story(Neighbours))
-    : withPatched(
-        'slow-network',
-        { folders: ['firmware', 'hal', 'test/unit'], entry: 'test/unit/protocol-driver.ts', patches },
-        (driver: { Neighbours: Street }) => story(driver.Neighbours),
-      );
-
 const ON = [-1, -1, -1, -1];
 
 /** An hour and more of it, then the FINAL of one: more blocks than a node keeps orphans of a leader, or votes of a voter. */
@@ -88,14 +79,14 @@ const learned = (Street: Street) => {
   return { kept: weather.kept, after: weather.blackout(4) };
 };
 
-test('many open blocks outlive a blackout', async () => {
-  const { kept, after } = await in_street([], manyOpen);
+test('many open blocks outlive a blackout', () => {
+  const { kept, after } = manyOpen(Neighbours);
   expect(kept).toBeGreaterThan(42);
   expect(kept).toBeLessThan(60); // a CARRY in every view would make it 250
   expect(after).toEqual(ON);
 });
-test('so do those under a FINAL of which a new ledger knows by hearsay', async () => {
-  const { kept, after } = await in_street([], learned);
+test('so do those under a FINAL of which a new ledger knows by hearsay', () => {
+  const { kept, after } = learned(Neighbours);
   expect(kept).toBeGreaterThan(5);
   expect(after).toEqual(ON);
 });
@@ -122,7 +113,12 @@ test.each([
     'path.findLastIndex(({ view }) => state.own.kept.has(view))',
     'path.findLastIndex(({ view }) => state.own.final.has(view))',
   ],
-] as const)('mutant: where %s, the street never gets out', async (_rule, story, file, find, replace) => {
-  const { after } = await in_street([{ file, find, replace }], story);
+] as const)('mutant: where %s, the street never gets out', async (rule, story, file, find, replace) => {
+  const source = {
+    folders: ['firmware', 'hal', 'test/unit'],
+    entry: 'test/unit/protocol-driver.ts',
+    patches: [{ file, find, replace }],
+  };
+  const { after } = await withPatched(rule, source, (driver: { Neighbours: Street }) => story(driver.Neighbours));
   expect(Math.max(...after)).toBeLessThan(-3);
 });

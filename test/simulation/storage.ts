@@ -5,6 +5,7 @@
 import type { Checkpoint, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
 import type { Evidence, Signed } from '../../firmware/protocol/messages.ts';
+import { isSuperseded } from '../unit/superseded.ts';
 
 /** A final block by id; `certified` where FINAL votes of a quorum stand behind it directly. */
 export interface KeptBlock {
@@ -39,7 +40,7 @@ export class Disk {
   append(entries: readonly LedgerEntry[]): void {
     for (const entry of entries) {
       if (entry.kind === 'vote' || entry.kind === 'statement') {
-        if (entry.kind === 'vote' && entry.vote.kind === 'skip') this.supersede(entry.vote);
+        if (entry.kind === 'vote' && entry.vote.kind === 'skip') this.forgetUnder(entry.vote);
         this.own.push(entry);
       } else if (entry.kind === 'checkpoint') {
         this.checkpoints.push(entry.checkpoint);
@@ -53,11 +54,8 @@ export class Disk {
     }
   }
 
-  /** As adapters/sqlite-ledger.ts: a SKIP makes what else was said about its views history, but for FINALs. */
-  private supersede({ from, to }: OwnVote): void {
-    this.own = this.own.filter(
-      (entry) => entry.kind !== 'vote' || entry.vote.kind === 'final' || entry.vote.from < from || entry.vote.to > to,
-    );
+  private forgetUnder(skip: OwnVote): void {
+    this.own = this.own.filter((entry) => entry.kind !== 'vote' || !isSuperseded(entry.vote, skip));
   }
 
   /** Which blocks below the horizon stay: of each checkpoint the one that names it, and those up to the next certificate. */

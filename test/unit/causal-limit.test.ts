@@ -5,8 +5,7 @@
 import highsModule from 'highs';
 import { expect, test } from 'vitest';
 import type { Scenario } from '../../firmware/simulate/scenario.ts';
-import type { Bounded } from '../experiment/dual-bound.ts';
-import { dualBound } from '../experiment/dual-bound.ts';
+import { type Bounded, dualBound } from '../experiment/dual-bound.ts';
 import {
   type Arrivals,
   type Distribution,

@@ -39,6 +39,7 @@ import type { FinalStep, Note, NoteCode, ProtocolState } from '../../firmware/pr
 import type { OrderWish } from '../../firmware/protocol/step.ts';
 import { createRuntime, type Runtime } from '../../firmware/runtime.ts';
 import { millis, unixMillis } from '../../hal/units.ts';
+import { isSuperseded } from './superseded.ts';
 
 /** The key of node i: its seed is SHA-256 of a name, so that every run has the same ones. */
 export function signerOf(index: number): Signer {
@@ -146,10 +147,8 @@ export class MemoryLedger implements Ledger {
     }
     this.prune(this.checkpoints.at(-2)?.height ?? 0);
   }
-  /** A SKIP makes what else this node has said about its views history, but for its FINALs. */
   private keepVote(vote: OwnVote): void {
-    if (vote.kind === 'skip')
-      this.votes = this.votes.filter(({ kind, from, to }) => kind === 'final' || from < vote.from || to > vote.to);
+    if (vote.kind === 'skip') this.votes = this.votes.filter((own) => !isSuperseded(own, vote));
     this.votes.push(vote);
   }
   checkpoint = (): Checkpoint | null => this.checkpoints.at(-1) ?? null;

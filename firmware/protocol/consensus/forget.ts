@@ -30,11 +30,13 @@ export const isForgotten = (state: ProtocolState, { id, view }: Signed<Block>): 
 /** Drops the proposals of long past views for which no certificate is known, all that stands on them, and the votes for them. */
 export function forgetOpen(state: ProtocolState): void {
   const { votes, nodes } = state;
+  const electorate = electorateOf(state);
   const certified = new Set<string>();
   for (const kind of ['notarize', 'final'] as const)
-    for (const view of viewsOf(votes, kind))
-      for (const { body } of certificate(votes, kind, view, electorateOf(state))?.slice(0, 1) ?? [])
-        certified.add(body.block);
+    for (const view of viewsOf(votes, kind)) {
+      const block = certificate(votes, kind, view, electorate)?.[0].body.block;
+      if (block !== undefined) certified.add(block);
+    }
 
   const kept = new Set<BlockNode>([state.finalNode]);
   for (const [id, node] of nodes)
