@@ -9,9 +9,10 @@ import type { PlanAhead } from './protocol/benefit/instance.ts';
 import { type Breach, breach } from './protocol/benefit/safety.ts';
 import type { ChainState } from './protocol/chain.ts';
 import { everyone } from './protocol/members.ts';
-import type { Block, MeterStatement, Order, Signed } from './protocol/messages.ts';
+import type { Block, Order, Signed } from './protocol/messages.ts';
 import type { Registry } from './protocol/registry.ts';
-import type { SettlementRow } from './protocol/settlement.ts';
+import { isMeter } from './protocol/seal.ts';
+import { meteredEnergy_J, type Registers, type SettlementRow } from './protocol/settlement.ts';
 import type { FinalStep } from './protocol/state.ts';
 
 export interface BlockRow {
@@ -177,19 +178,16 @@ function recordJump(chronicle: Chronicle, from: ChainState): void {
 
 function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainState, before: ChainState): void {
   const pending = new Set(state.pending.map((entry) => entry.order.id));
-  const registers = new Map<number, Pick<MeterStatement, 'imported_Wh' | 'exported_Wh'>>();
+  const registers = new Map<number, Registers>();
   for (const message of block.body.carried) {
     if (message.body.type === 'ORDER')
       chronicle.orders.set(message.id, { order: message as Signed<Order>, executed: null, expired: false });
-    if (message.body.type === 'METER') {
-      const { imported_Wh, exported_Wh } = message.body;
-      const from = registers.get(message.sender) ?? before.registers[message.sender] ?? null;
-      const reset = from === null || imported_Wh < from.imported_Wh || exported_Wh < from.exported_Wh;
-      const from_Wh = reset
-        ? message.body.importedBefore_Wh - message.body.exportedBefore_Wh
-        : from.imported_Wh - from.exported_Wh;
-      registers.set(message.sender, message.body);
-      addEnergy(chronicle, message.sender, imported_Wh - exported_Wh - from_Wh, 0);
+    if (isMeter(message)) {
+      const { round, sender, body } = message;
+      const from = registers.get(sender) ?? before.registers[sender] ?? null;
+      const energy_J = meteredEnergy_J(message, from, state.registry.neighbourhood) ?? 0;
+      registers.set(sender, { round, imported_Wh: body.imported_Wh, exported_Wh: body.exported_Wh });
+      addEnergy(chronicle, sender, energy_J / 3600, 0);
     }
   }
   for (const { order } of before.pending) {

@@ -33,6 +33,21 @@ export const PROOFS_MAX_BYTES = 64 * 1024;
 /** A charge point of 1 MW is beyond every connector of today; keeps every power in 32 bits. */
 export const POWER_MAX_W = 1_000_000;
 
+/**
+ * What a vehicle draws or feeds at most, of what its connector is rated for: a breaker trips at 145 % within the hour (IEC 60898-1). A
+ * register that moved further is that of another meter, or a liar's.
+ */
+export const VEHICLE_MOST_PERCENT = 150;
+
+/** No site draws or feeds in more than so many times what its connection is for. */
+export const SITE_MOST_TIMES = 2;
+
+/** A clock that was set between two readings tells nothing of how long they lie apart: this part of a round is more than it drifts. */
+export const CLOCK_OFF_PARTS = 10;
+
+/** Ten digits of kWh, more than meters have; as joules, exact in 53 bits. */
+export const REGISTER_MAX_WH = 10 ** 12;
+
 /** What a head meter may say: a hundred such charge points. A register that jumped further was exchanged. */
 export const SITE_MAX_W = 100 * POWER_MAX_W;
 

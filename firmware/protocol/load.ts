@@ -4,9 +4,10 @@
  */
 import { mulDiv, type Range, sum } from './benefit/instance.ts';
 import type { ChainRound, ChainState, NodeRegisters } from './chain.ts';
-import { METER_ROUNDS_BACK, SITE_ROUNDS_MISSING } from './limits.ts';
+import type { Neighbourhood } from './genesis.ts';
+import { CLOCK_OFF_PARTS, METER_ROUNDS_BACK, SITE_MOST_TIMES, SITE_ROUNDS_MISSING } from './limits.ts';
 import type { MeterStatement, Signed, Site } from './messages.ts';
-import { type Allocation, meteredEnergy_J } from './settlement.ts';
+import { type Allocation, meteredEnergy_J, vehicleMost_W } from './settlement.ts';
 
 /** Registers that have not moved for a whole round are those of a meter that hangs: no reading at all (M13). */
 export function refuseSite(site: Signed<Site>, round: number, chain: ChainState): string | null {
@@ -30,13 +31,35 @@ export function lacksSite({ rounds }: ChainState, round: number, site: Signed<Si
   return site === null && (metered === undefined || round - 2 - metered.averagedFrom_round > SITE_ROUNDS_MISSING);
 }
 
+/**
+ * What a METER says of each of its rounds: W on average, null where its registers are those of another meter. It is exact if it is of
+ * one round alone and of no more than a vehicle can do in it.
+ */
+function metered(
+  statement: Signed<MeterStatement>,
+  before: NodeRegisters | null,
+  neighbourhood: Neighbourhood,
+): { readonly each_W: number | null; readonly isExact: boolean } {
+  const { round, sender } = statement;
+  const energy_J = meteredEnergy_J(statement, before, neighbourhood);
+  if (energy_J === null) return { each_W: null, isExact: false };
+  const rounds = before === null ? 1 : round - before.round;
+  const each_W = Math.floor(energy_J / (neighbourhood.roundTime_s * rounds));
+  const isPossible = Math.abs(each_W) <= vehicleMost_W(neighbourhood.nodes[sender]);
+  return { each_W, isExact: before !== null && rounds === 1 && isPossible };
+}
+
 /** Registers of a node with its METER: the bits tell which of the last rounds had a METER to themselves. */
 export function registersAfter(
-  { round, body: { imported_Wh, exported_Wh } }: Signed<MeterStatement>,
+  statement: Signed<MeterStatement>,
   before: NodeRegisters | null,
+  neighbourhood: Neighbourhood,
 ): NodeRegisters {
+  const { round, body } = statement;
+  const { imported_Wh, exported_Wh } = body;
   const rounds = before === null ? METER_ROUNDS_BACK : Math.min(round - before.round, METER_ROUNDS_BACK);
-  const alone = ((before?.alone ?? 0) << rounds) | (rounds === 1 ? 1 : 0);
+  const { isExact } = metered(statement, before, neighbourhood);
+  const alone = ((before?.alone ?? 0) << rounds) | (isExact ? 1 : 0);
   return { round, imported_Wh, exported_Wh, alone: alone & (2 ** METER_ROUNDS_BACK - 1) };
 }
 
@@ -55,29 +78,24 @@ const mayDo = (told_W: number, share_W: number): Range => ({
 export function meterVehicle(
   rounds: ChainRound[],
   chain: ChainState,
-  { round, sender, body }: Signed<MeterStatement>,
+  statement: Signed<MeterStatement>,
   before: NodeRegisters | null,
 ): void {
-  const since = before?.round ?? round - 1;
-  const isAlone = before?.round === round - 1;
-  const { roundTime_s, nodes } = chain.registry.neighbourhood;
-  const each_W = Math.floor(meteredEnergy_J(body, before) / (roundTime_s * (round - since)));
+  const { round, sender } = statement;
+  const { neighbourhood } = chain.registry;
+  const { each_W, isExact } = metered(statement, before, neighbourhood);
+  if (each_W === null) return;
   // Of earlier rounds there is no record, or their allocations are no longer known.
-  const from = Math.max(since + 1, rounds[0].round, chain.sealRound - METER_ROUNDS_BACK);
+  const from = Math.max((before?.round ?? round - 1) + 1, rounds[0].round, chain.sealRound - METER_ROUNDS_BACK);
   for (let r = from; r <= round; r++) {
     const record = rounds[r - rounds[0].round];
     const told_W = allocatedIn(chain.allocations, r).get(sender) ?? 0;
-    const { least_W, most_W } = mayDo(told_W, nodes[sender].safeShare_W);
-    const did_W = isAlone ? each_W : Math.min(Math.max(each_W, least_W), most_W);
+    const { least_W, most_W } = mayDo(told_W, neighbourhood.nodes[sender].safeShare_W);
+    const did_W = isExact ? each_W : Math.min(Math.max(each_W, least_W), most_W);
     const vehicles_W = record.vehicles_W + did_W - told_W;
     rounds[r - rounds[0].round] = { ...record, vehicles_W };
   }
 }
-
-/** A clock that was set between two readings tells nothing of how long they lie apart. */
-const CLOCK_OFF_PARTS = 10;
-/** No site draws or feeds in more than so many times what its connection is for. */
-const SITE_MOST_TIMES = 2;
 
 /**
  * Fills in what the head meter's registers say of the rounds since the reading before: Theta, on average. Registers that went

@@ -14,6 +14,7 @@ import {
   NODES_MOST,
   POWER_MAX_W,
   PRICE_MAX,
+  REGISTER_MAX_WH,
   SITE_MAX_W,
   SYNC_PAGE_BYTES,
   TIPS_MAX,
@@ -423,7 +424,6 @@ class Fields {
 }
 
 const BIG_MAX_BYTES = 32;
-const REGISTER_MAX_WH = 2 ** 48;
 const TIME_MAX_MS = 2 ** 48;
 const ROUND_MAX = 2 ** 40;
 const VIEW_MAX = ROUND_MAX * VIEWS_PER_ROUND;

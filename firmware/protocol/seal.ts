@@ -40,7 +40,7 @@ interface Statements extends MembershipNews {
 
 const isOrder = (message: Signed): message is Signed<Order> => message.body.type === 'ORDER';
 const isSite = (message: Signed): message is Signed<Site> => message.body.type === 'SITE';
-const isMeter = (message: Signed): message is Signed<MeterStatement> => message.body.type === 'METER';
+export const isMeter = (message: Signed): message is Signed<MeterStatement> => message.body.type === 'METER';
 const isChange = (message: Signed): message is Signed<RegistryChange> => message.body.type === 'REGISTRY';
 const isProof = (message: Signed): message is Signed<Evidence> => message.body.type === 'EVIDENCE';
 
@@ -85,7 +85,7 @@ export function sealable(pool: Pool, chain: ChainState, round: number, hash: Has
   const registers = [...chain.registers];
   for (const statement of [...pool.meters.values()].sort((a, b) => a.round - b.round || a.sender - b.sender)) {
     if (!hasKey(statement) || refuseMeter(statement, round, { registry, registers }) !== null) continue;
-    registers[statement.sender] = registersAfter(statement, registers[statement.sender]);
+    registers[statement.sender] = registersAfter(statement, registers[statement.sender], registry.neighbourhood);
     meters.push(statement);
   }
   const { change } = pool;
@@ -170,9 +170,9 @@ export function applySeal(chain: ChainState, block: Signed<Block>, hash: Hash): 
     const why = refuseMeter(statement, round, { registry, registers });
     if (why !== null)
       return refusal('bad-meter', `METER of node ${statement.sender} for round ${statement.round}: ${why}`);
-    settled.push(...settle(statement, before, chain.allocations, neighbourhood.roundTime_s));
+    settled.push(...settle(statement, before, chain.allocations, neighbourhood));
     meterVehicle(rounds, chain, statement, before);
-    registers[statement.sender] = registersAfter(statement, before);
+    registers[statement.sender] = registersAfter(statement, before, neighbourhood);
   }
   const site = sites[0] ?? null;
   if (site !== null) {

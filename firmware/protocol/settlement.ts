@@ -1,8 +1,10 @@
 /**
  * settlement: what was ordered, allocated and metered, per order and round, from the METER statements that a SEAL
  * carries. Energy in joules, import positive. A charge point's rows of a statement sum to the difference of its
- * registers exactly (1 Wh = 3,600 J): energy is split among orders, never made or lost. Money is an issue of its own.
+ * registers exactly (1 Wh = 3,600 J): energy is split among orders, never made or lost, as long as they are those of one meter. Money is an issue of its own.
  */
+import type { Neighbourhood } from './genesis.ts';
+import { METER_ROUNDS_BACK, VEHICLE_MOST_PERCENT } from './limits.ts';
 import type { MeterStatement, Signed } from './messages.ts';
 
 export interface SettlementRow {
@@ -34,26 +36,44 @@ export interface Registers {
 
 const WH_J = 3600;
 
-/** Net energy of a statement since the registers before it. A register that went back was reset: its own "before" counts. */
-export function meteredEnergy_J(statement: MeterStatement, before: Registers | null): number {
-  const reset =
-    before === null || statement.imported_Wh < before.imported_Wh || statement.exported_Wh < before.exported_Wh;
-  const imported_Wh = statement.imported_Wh - (reset ? statement.importedBefore_Wh : before.imported_Wh);
-  const exported_Wh = statement.exported_Wh - (reset ? statement.exportedBefore_Wh : before.exported_Wh);
-  return (imported_Wh - exported_Wh) * WH_J;
+/**
+ * Net energy of a statement since the registers before it on the chain. Registers that went back, or moved by more than the connector
+ * can do, are those of another meter: then the registers count that the statement itself says it began with. Null where it
+ * cannot have moved by that either: so far nobody knows.
+ */
+export function meteredEnergy_J(
+  { round, sender, body }: Signed<MeterStatement>,
+  before: Registers | null,
+  { nodes, roundTime_s }: Neighbourhood,
+): number | null {
+  const most_W = vehicleMost_W(nodes[sender]);
+  const since = (imported_Wh: number, exported_Wh: number, rounds: number): number | null => {
+    const [drawn_Wh, fed_Wh] = [body.imported_Wh - imported_Wh, body.exported_Wh - exported_Wh];
+    const net_J = (drawn_Wh - fed_Wh) * WH_J;
+    return drawn_Wh >= 0 && fed_Wh >= 0 && Math.abs(net_J) <= most_W * roundTime_s * rounds ? net_J : null;
+  };
+  const known_J = before && since(before.imported_Wh, before.exported_Wh, round - before.round);
+  return known_J ?? since(body.importedBefore_Wh, body.exportedBefore_Wh, METER_ROUNDS_BACK);
 }
+
+/** What a vehicle may draw or feed at most, whatever its meter says. */
+export const vehicleMost_W = ({ connector }: Neighbourhood['nodes'][number]): number =>
+  connector === undefined
+    ? 0
+    : Math.floor((Math.max(connector.charge_W, connector.discharge_W) * VEHICLE_MOST_PERCENT) / 100);
 
 /** The rows of one statement: each allocation gets what was metered up to its share, the first in age first. */
 export function settle(
   statement: Signed<MeterStatement>,
   before: Registers | null,
   allocations: readonly Allocation[],
-  roundTime_s: number,
+  neighbourhood: Neighbourhood,
 ): SettlementRow[] {
   const { round, sender: node } = statement;
   const rounds = before === null ? 1 : round - before.round;
   const own = allocations.filter((a) => a.node === node && a.round > round - rounds && a.round <= round);
-  let left_J = meteredEnergy_J(statement.body, before);
+  const { roundTime_s } = neighbourhood;
+  let left_J = meteredEnergy_J(statement, before, neighbourhood) ?? 0;
   const rows: SettlementRow[] = own.map((allocation) => {
     const allocated_J = allocation.allocated_W * roundTime_s;
     // The part of what is left that lies between nothing and the allocation, whichever way energy flows.

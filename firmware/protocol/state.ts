@@ -116,10 +116,8 @@ export interface ProtocolState {
   /** When to repeat what others may have missed, and how long to wait after that. */
   healAt_ms: number;
   healWait_ms: number;
-  /** Since when a block is missing that others have voted for; null when none is. */
-  missingSince_ms: number | null;
-  /** How many have been asked for it since. */
-  missingAsked: number;
+  /** The block that others have voted for and this node lacks, since when it lacks any, and how many have been asked for this one. */
+  missing: { readonly block: string; readonly since_ms: number; asked: number } | null;
   syncAt_ms: number;
   /** By culprit: the first proof against its last key that this node has seen or made. */
   readonly evidence: Map<number, Signed<Evidence>>;
@@ -274,8 +272,7 @@ export function makeState(
     shownView: -1,
     healAt_ms: 0,
     healWait_ms: 0,
-    missingSince_ms: null,
-    missingAsked: 0,
+    missing: null,
     syncAt_ms: 0,
     evidence: new Map(),
     accusations: new Map(),

@@ -29,7 +29,7 @@ export function clone<T>(value: T, seen = new Map<object, object>()): T {
  * What only decides when a node repeats or asks for messages again. The network of the exploration may deliver any
  * message at any time and as often as it likes, so repeating adds nothing that is not explored anyway.
  */
-const REPEATING = ['syncAt_ms', 'syncPeer', 'missingSince_ms', 'missingAsked', 'healAt_ms', 'healWait_ms', 'shownView'];
+const REPEATING = ['syncAt_ms', 'syncPeer', 'missing', 'healAt_ms', 'healWait_ms', 'shownView'];
 /** Compared otherwise (local.ts), or the same in every state. */
 const ELSEWHERE = ['now_ms', 'viewSince_ms', 'votes', 'nodes', 'finalNode', 'registry', 'hours', 'hash', 'audit'];
 const LEFT_OUT = new Set([...REPEATING, ...ELSEWHERE]);

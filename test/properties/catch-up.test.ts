@@ -9,6 +9,7 @@ import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { checkpointOf, encodeState } from '../../firmware/protocol/checkpoint.ts';
 import { SYNC_PAGE_BYTES } from '../../firmware/protocol/limits.ts';
 import type { Body } from '../../firmware/protocol/messages.ts';
+import { decisionStart, firstView } from '../../firmware/protocol/round.ts';
 import { makeState, type Outcome, type ProtocolState } from '../../firmware/protocol/state.ts';
 import { type Core, device } from '../simulation/core.ts';
 import { type Mutant, withMutant } from '../simulation/mutants.ts';
@@ -196,5 +197,48 @@ describe('a newcomer, far behind', () => {
     ['that are nothing', new Uint8Array(300)],
   ])('refuses bytes %s', (_what, bytes) => {
     expect(catchUp(device, { ...honest, bytes }).finalNode.state.height).toBe(0);
+  });
+});
+
+describe('a block that nobody sends', () => {
+  const SIGNERS = [8, 9];
+  const VOTERS = [4, 5, 6, 7];
+  const chain = new GrownChain(10, 3);
+
+  /** Whom a node asks, one after the other, once four have said NOTARIZE for a block, and two others FINAL. Nobody answers. */
+  function asked(core: Core, self: number): number[] {
+    const node = core.makeState(chain.registry, self, sha256);
+    const place = { round: 1000, view: firstView(1000, 'SEAL') };
+    let now_ms = decisionStart(1000, node.hours.round_ms);
+    core.step(node, { kind: 'tick', now_ms });
+    const say = (kind: 'notarize' | 'final', voter: number): void => {
+      const body = { type: 'VOTE', kind, to: place.view, block: 'ab'.repeat(32) } as const;
+      core.step(node, { kind: 'message', message: chain.sign(voter, body, place) });
+    };
+    for (const voter of VOTERS) say('notarize', voter);
+    for (const signer of SIGNERS) say('final', signer);
+    const peers: number[] = [];
+    while (peers.length < 3) {
+      now_ms += node.hours.delta_ms;
+      for (const { body } of core.step(node, { kind: 'tick', now_ms }).send)
+        if (body.type === 'SYNC_REQ') peers.push(body.to);
+    }
+    return peers;
+  }
+  const NODES = [0, 1, 2, 3];
+
+  test('is asked for from those who have signed FINAL, then from the others, each node beginning with another', () => {
+    for (const [first, second, third] of NODES.map((self) => asked(device, self))) {
+      expect([first, second].sort()).toEqual(SIGNERS);
+      expect(VOTERS).toContain(third);
+    }
+    expect(new Set(NODES.map((self) => asked(device, self)[0])).size).toBe(SIGNERS.length);
+  });
+
+  test('and the test notices when the others are asked first', async () => {
+    const file = 'consensus/simplex.ts';
+    const patches = [{ file, find: '[final, others].flatMap', replace: '[others, final].flatMap' }];
+    const [first] = await withMutant({ name: 'others first', patches }, (core) => asked(core as Core, 0));
+    expect(SIGNERS).not.toContain(first);
   });
 });

@@ -8,7 +8,7 @@ import { createVerify } from '../../firmware/adapters/ed25519.ts';
 import { createGate, type Gate, type Refusal } from '../../firmware/adapters/gate.ts';
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import { decode, encode, fromHex } from '../../firmware/protocol/codec.ts';
-import { MESSAGE_MAX_BYTES } from '../../firmware/protocol/limits.ts';
+import { MESSAGE_MAX_BYTES, REGISTER_MAX_WH } from '../../firmware/protocol/limits.ts';
 import {
   type Body,
   payloadOf,
@@ -44,7 +44,7 @@ describe('vectors', () => {
 
 const whole = (max: number, min = 0) => fc.integer({ min, max });
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(hex);
-const register = fc.oneof(whole(2 ** 31 - 1), fc.constant(2 ** 48));
+const register = fc.oneof(whole(2 ** 31 - 1), fc.constant(REGISTER_MAX_WH));
 const list = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 4 });
 const question = {
   to: whole(2 ** 16),

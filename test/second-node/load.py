@@ -9,7 +9,7 @@ from pathlib import Path
 
 KEPT = 12  # rounds: how far back a METER changes what is known, and allocations are kept
 SHOWN = 15  # of the last rounds, compared at each SEAL
-BREAKS = ("exact", "share", "both")
+BREAKS = ("exact", "share", "both", "jump")
 broken = sys.argv[sys.argv.index("--break") + 1] if "--break" in sys.argv else None
 if broken not in (None, *BREAKS):
     sys.exit(f"--break: one of {', '.join(BREAKS)}")
@@ -29,6 +29,7 @@ class Chain:
     def __init__(self, street):
         self.shares = [0] * len(street["safeShares_W"]) if broken == "share" else street["safeShares_W"]
         self.time_s, self.margin = street["roundTime_s"], street["margin_W"]
+        self.most = street["rating_W"] * 150 // 100  # W that a vehicle draws or feeds, whatever its meter says
         self.greatest = 2 * max(street["capacity_W"], street["exportLimit_W"])
         self.rounds = {}
         self.sealed = -1  # round of the last SEAL
@@ -77,20 +78,28 @@ class Chain:
     # Vehicles
 
     def meter(self, node, of, *registers):
-        before, now = registers[:2], registers[2:]
+        noted, now = registers[:2], registers[2:]
         last = self.registers[node]
-        since, covered = (last["now"], range(last["round"] + 1, of + 1)) if last else (before, [of])
-        if any(a < b for a, b in zip(now, since)):
-            since = before
-        imported, exported = (a - b for a, b in zip(now, since))
-        average = 3600 * (imported - exported) // (len(covered) * self.time_s)
-        alone = broken == "exact" or (last is not None and len(covered) == 1)
+        covered = range(last["round"] + 1, of + 1) if last else [of]
+        energy = self.moved(last["now"], now, len(covered)) if last else None
+        if energy is None:
+            energy = self.moved(noted, now, KEPT)
+        average = None if energy is None else energy // (len(covered) * self.time_s)
+        alone = last is not None and len(covered) == 1 and average is not None and abs(average) <= self.most
+        alone = alone or broken == "exact"
         for r in covered:
-            if r in self.rounds and r >= self.sealed - KEPT:
+            if average is not None and r in self.rounds and r >= self.sealed - KEPT:
                 least, most = self.did(node, r)
                 self.rounds[r].metered[node] = average if alone else max(least, min(most, average))
         bits = (last["alone"] << len(covered) if last else 0) | alone
         self.registers[node] = {"round": of, "now": now, "alone": bits % (1 << KEPT)}
+
+    def moved(self, before, now, rounds):
+        """J between two readings, unless they are of two meters."""
+        imported, exported = (a - b for a, b in zip(now, before))
+        energy = 3600 * (imported - exported)
+        possible = min(imported, exported) >= 0 and (abs(energy) <= self.most * self.time_s * rounds or broken == "jump")
+        return energy if possible else None
 
     def is_alone(self, node, r):
         return self.is_covered(node, r) and self.registers[node]["alone"] >> (self.registers[node]["round"] - r) & 1

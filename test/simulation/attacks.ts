@@ -6,7 +6,7 @@
 import { sha256 } from '../../firmware/adapters/sha256.ts';
 import type { ChainState } from '../../firmware/protocol/chain.ts';
 import { bytesOf } from '../../firmware/protocol/consensus/answer.ts';
-import { ORPHANS_MAX, RUN_MAX_BYTES, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
+import { ORPHANS_MAX, REGISTER_MAX_WH, RUN_MAX_BYTES, SEAL_VIEWS } from '../../firmware/protocol/limits.ts';
 import { type Block, payloadOf, type Signed, type Site, signed } from '../../firmware/protocol/messages.ts';
 import { decisionStart, firstView, lastView, roundOfView } from '../../firmware/protocol/round.ts';
 import type { Patch } from '../mutate.ts';
@@ -18,7 +18,14 @@ import { neighbourhoodOf } from './neighbourhood.ts';
 import { A, B, C, D, HEAD, Stage, type Verdict } from './stage.ts';
 
 /** Beside what becomes of the chain: what a liar can make of a node. */
-type End = Verdict | 'fills the memory' | 'talks without end' | 'is not heard' | 'comes too late' | 'few lead';
+type End =
+  | Verdict
+  | 'fills the memory'
+  | 'talks without end'
+  | 'is not heard'
+  | 'comes too late'
+  | 'few lead'
+  | 'takes any load for true';
 
 export interface Attack {
   readonly name: string;
@@ -166,6 +173,24 @@ const FIRST_HEARD_STAY = [
     replace: 'if (last !== undefined) return',
   },
 ];
+
+/** D has a meter, as all have, of which one register goes back, so that the statement's own beginning counts. The strike: the other shows all it can. */
+function absurdMeter(core: Core, strikes: boolean): End {
+  const stage = new Stage(core);
+  const rounds = 4;
+  const before = { importedBefore_Wh: 0, exportedBefore_Wh: 0 };
+  let exported_Wh = rounds;
+  const verdict = stage.verdict(() => {
+    stage.until(70);
+    exported_Wh -= 1;
+    const imported_Wh = strikes ? REGISTER_MAX_WH : 100;
+    const meter = { type: 'METER', ...before, imported_Wh, exported_Wh, mode: 'lease' } as const;
+    stage.give([A, B, C], stage.say(D, meter, 0, stage.deciding - 2));
+  }, rounds);
+  const { capacity_W } = stage.registry.neighbourhood;
+  const isBelieved = stage.tip.rounds.some(({ load_W = 0 }) => Math.abs(load_W) > capacity_W);
+  return isBelieved ? 'takes any load for true' : verdict;
+}
 
 /** D's header is the best by the tie, so all others are silent. The strike: at the last moment it sends a second. */
 function secondHeader(core: Core, strikes: boolean): End {
@@ -768,6 +793,24 @@ export const ATTACKS: readonly Attack[] = [
     ],
   },
   {
+    name: 'a METER of more than a connector can do',
+    play: absurdMeter,
+    without: [
+      {
+        name: 'a METER may say anything',
+        patches: [
+          {
+            file: 'settlement.ts',
+            find: 'Math.abs(net_J) <= most_W * roundTime_s * rounds',
+            replace: 'rounds > 0',
+          },
+          { file: 'load.ts', find: 'rounds === 1 && isPossible', replace: 'rounds === 1' },
+        ],
+        comesTo: 'takes any load for true',
+      },
+    ],
+  },
+  {
     name: 'a long outage, before which one alone has said FINAL for a block on one that it takes for open',
     play: darkParent,
     without: [
@@ -850,9 +893,9 @@ export const ATTACKS: readonly Attack[] = [
         patches: [
           {
             file: 'consensus/simplex.ts',
-            find: 'const holders = backersOf(state, state.nodes);',
-            replace:
-              'const holders = state.orphans.length > 0 ? [...registryOf(state).publicKeys.keys()] : backersOf(state, state.nodes);',
+            find: 'const [missing] = backedBlocks(state, state.nodes);',
+            replace: `const [{ body }] = [...state.orphans, { body: null }];
+              const [missing] = body === null ? backedBlocks(state, state.nodes) : [[body.parent, { final: registryOf(state).publicKeys.keys(), others: [] }]];`,
           },
         ],
         comesTo: 'talks without end',

@@ -15,6 +15,7 @@ import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { type AuditedHeader, auditHeader, compareHeaders } from '../../firmware/protocol/schedule.ts';
+import { isMeter } from '../../firmware/protocol/seal.ts';
 import { meteredEnergy_J, type Registers } from '../../firmware/protocol/settlement.ts';
 import { type Outcome, offset_ms } from '../../firmware/protocol/state.ts';
 import type { Cluster, SimNode, Watch } from './cluster.ts';
@@ -373,11 +374,11 @@ export class Checkers implements Partial<Watch> {
   /** I9: the rows of each statement sum to what its registers say, and the registers follow one another. */
   private energy(block: Signed<Block>, before: ChainState, after: ChainState): void {
     const registers: (Registers | null)[] = [...before.registers];
-    for (const { body, sender, round } of block.body.carried) {
-      if (body.type !== 'METER') continue;
+    for (const statement of block.body.carried.filter(isMeter)) {
+      const { body, sender, round } = statement;
       const rows = after.settled.filter((row) => row.node === sender && row.round === round);
       const settled_J = rows.reduce((sum, row) => sum + row.metered_J, 0);
-      const metered_J = meteredEnergy_J(body, registers[sender]);
+      const metered_J = meteredEnergy_J(statement, registers[sender], before.registry.neighbourhood) ?? 0;
       registers[sender] = { round, imported_Wh: body.imported_Wh, exported_Wh: body.exported_Wh };
       if (settled_J !== metered_J)
         throw new Violation('I9', block.round, `node ${sender}: ${settled_J} J settled of ${metered_J} J metered`);

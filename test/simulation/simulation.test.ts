@@ -109,7 +109,7 @@ describe('twins: the honest code, twice under one key, in partitions', () => {
 
   // The control: that the schedule can split what may be split, if it does before a SEAL strikes the twins, and what the
   // evidence is for.
-  test.each([28, 36, 55])('f + 1 of 4 do, and two messages of each prove who did it (seed %d)', (seed) => {
+  test.each([1, 36, 55])('f + 1 of 4 do, and two messages of each prove who did it (seed %d)', (seed) => {
     const { violation, implicated } = simulate({ nodes: 4, twins: 2, rounds: 12, seed });
     expect(violation?.invariant).toBe('I1');
     expect(implicated).toHaveLength(2);

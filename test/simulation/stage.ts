@@ -86,6 +86,10 @@ export class Stage {
   get tip(): ProtocolState['finalNode']['state'] {
     return this.players[A].state.finalNode.state;
   }
+  /** What the head meter has said for the round being decided, if it has. */
+  get site(): Signed<Site> | undefined {
+    return this.players[A].state.pool.sites.get(this.deciding);
+  }
   /** The round being decided now. */
   get deciding(): number {
     return decidedAt(this.now_ms, ROUND_MS);

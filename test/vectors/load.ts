@@ -12,6 +12,7 @@ import { emptyStreet, type Limits, meterOf, type Reading, scheduled, sealed } fr
 const FIRST = 1000;
 const CHARGE_POINTS = 4;
 const { roundTime_s } = registry.neighbourhood;
+const RATING_W = 11_000;
 /** As many of the last rounds are compared at each SEAL: no METER changes an older one, where none is left out. */
 const SHOWN_ROUNDS = 15;
 
@@ -109,6 +110,7 @@ function drawn(seed: number): Street {
     capacity_W: draw(40, 100) * 1000,
     exportLimit_W: draw(20, 60) * 1000,
     margin_W: draw(0, 3) * 500,
+    rating_W: RATING_W,
     safeShares_W: Array.from({ length: CHARGE_POINTS }, () => draw(0, 2) * 1380),
   };
   let head = new Meter(10_000, 3000);
@@ -184,7 +186,7 @@ function drawn(seed: number): Street {
 
 const roundOf = (chain: ReturnType<typeof emptyStreet>, node: number): number => chain.registers[node]?.round ?? -1;
 const wish = (draw: Draw, share_W: number): number =>
-  [0, draw(0, share_W), draw(1380, 11_000), -draw(1, 9000)][draw(0, 3)]!;
+  [0, draw(0, share_W), draw(1380, RATING_W), -draw(1, 9000)][draw(0, 3)]!;
 
 const FILE = new URL('load.json', import.meta.url);
 export const frozenLoad = (): string => readFileSync(FILE, 'utf8');

@@ -31,14 +31,21 @@ export interface Limits {
   readonly capacity_W: number;
   readonly exportLimit_W: number;
   readonly margin_W: number;
+  /** Of each connector, both ways. */
+  readonly rating_W: number;
   /** Of each charge point. */
   readonly safeShares_W: readonly number[];
 }
 
 /** A street of the charge points of the vectors, with limits of its own, of which nothing has been sealed. */
-export const emptyStreet = ({ safeShares_W, ...limits }: Limits): ChainState => {
+export const emptyStreet = ({ safeShares_W, rating_W, ...limits }: Limits): ChainState => {
   const { neighbourhood } = registry;
-  const nodes = neighbourhood.nodes.map((node, i) => ({ ...node, safeShare_W: safeShares_W[i] ?? 0 }));
+  const rating = { charge_W: rating_W, discharge_W: rating_W };
+  const nodes = neighbourhood.nodes.map((node, i) => ({
+    ...node,
+    safeShare_W: safeShares_W[i] ?? 0,
+    ...(node.connector && { connector: { ...node.connector, ...rating } }),
+  }));
   return genesisState({ ...registry, neighbourhood: { ...neighbourhood, ...limits, nodes } });
 };
 

@@ -3,7 +3,7 @@ import { membersOf } from '../members.ts';
 import { setsOf } from '../membership.ts';
 import type { Registry } from '../registry.ts';
 import type { ProtocolState } from '../state.ts';
-import { backed, type Electorate } from './votes.ts';
+import { backed, type Electorate, type Holders } from './votes.ts';
 
 /** The members of an epoch, as far as this node knows them: those of the last final block, or those to come after it. */
 export const registryAt = ({ finalNode }: ProtocolState, epoch: number): Registry =>
@@ -35,18 +35,14 @@ const mostLiars = ({ finalNode }: ProtocolState): number => {
 };
 
 /**
- * The voters for a block that is none of the known ones, when more than can lie have voted for it, or a quorum has: so an honest
- * node holds it, and all below it. Null when there is no such block.
+ * The blocks that are none of the known ones and for which more than can lie have voted, or a quorum has: so an honest node holds
+ * each of them, and all below it. And who.
  */
-export const backersOf = (state: ProtocolState, known: { has(block: string): boolean }): readonly number[] | null =>
-  backedBlocks(state, known).values().next().value ?? null;
-
-/** Whether this very block has such voters. */
-export const isBacked = (state: ProtocolState, id: string): boolean =>
-  backersOf(state, { has: (block) => block !== id }) !== null;
-
-/** All blocks that have such voters, without the known ones, and who they are. */
 export const backedBlocks = (
   state: ProtocolState,
   known: { has(block: string): boolean },
-): ReadonlyMap<string, readonly number[]> => backed(state.votes, mostLiars(state) + 1, electorateOf(state), known);
+): ReadonlyMap<string, Holders> => backed(state.votes, mostLiars(state) + 1, electorateOf(state), known);
+
+/** Whether this very block has such voters. */
+export const isBacked = (state: ProtocolState, id: string): boolean =>
+  backedBlocks(state, { has: (block) => block !== id }).size > 0;

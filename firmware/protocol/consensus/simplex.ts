@@ -36,7 +36,7 @@ import {
 } from '../state.ts';
 import { askPeer } from './catch-up.ts';
 import { bestOf, heldHeaders, missingFrom } from './choice.ts';
-import { backersOf, electorateOf, isBacked, isVoter, leastQuorum, registryAt } from './electorate.ts';
+import { backedBlocks, electorateOf, isBacked, isVoter, leastQuorum, registryAt } from './electorate.ts';
 import { isForgotten } from './forget.ts';
 import { accuse, keepPosed, sayEvidence } from './judge.ts';
 import { BENEFIT, IMPLEMENT } from './pob.ts';
@@ -44,6 +44,7 @@ import {
   addVote,
   certificate,
   covers,
+  type Holders,
   mayCertify,
   pruneVotes,
   rivalsOf,
@@ -527,21 +528,32 @@ const HEAL_LAST_DELTAS = 15;
  */
 function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   const { now_ms, hours } = state;
-  const holders = backersOf(state, state.nodes); // what fewer name, or a proposal builds on, may not exist
-  if (holders === null) {
-    state.missingSince_ms = null;
-    state.missingAsked = 0;
-  } else if (state.missingSince_ms === null) state.missingSince_ms = now_ms;
-  else if (now_ms >= state.missingSince_ms + hours.delta_ms) {
-    // Each holder once, then anybody: a block that stays away must not keep this node from what else it lacks.
-    const among = state.missingAsked < holders.length ? holders : undefined;
-    if (requestSync(state, out, among)) state.missingAsked += 1;
+  const [missing] = backedBlocks(state, state.nodes); // what fewer name, or a proposal builds on, may not exist
+  if (missing === undefined) state.missing = null;
+  else {
+    const [block, holders] = missing;
+    if (state.missing?.block !== block)
+      state.missing = { block, since_ms: state.missing?.since_ms ?? now_ms, asked: 0 };
+    if (now_ms >= state.missing.since_ms + hours.delta_ms) {
+      // Each holder once, then anybody: a block that stays away must not keep this node from what else it lacks.
+      const to = inTurn(state, holders)[state.missing.asked];
+      if (requestSync(state, out, to)) state.missing.asked += 1;
+    }
   }
 
   const open = roundOfView(state.view) === state.deciding && now_ms >= viewStart_ms(state) + 5 * hours.delta_ms;
   if (!behind && !open) state.healWait_ms = 0;
   else if (state.healWait_ms === 0) waitToHeal(state);
   else if (now_ms >= state.healAt_ms) heal(state, out);
+}
+
+/** The holders that can be asked, those first who have signed FINAL; each node begins with another. */
+function inTurn(state: ProtocolState, { final, others }: Holders): number[] {
+  return [final, others].flatMap((holders) => {
+    const peers = [...holders].filter((node) => canAnswer(state, node));
+    const first = state.self % Math.max(1, peers.length);
+    return [...peers.slice(first), ...peers.slice(0, first)];
+  });
 }
 
 function waitToHeal(state: ProtocolState): void {
@@ -570,22 +582,18 @@ function heal(state: ProtocolState, out: Outcome): void {
   requestSync(state, out);
 }
 
+/** Whether this node may ask that one: a member that is no registrar, and there. */
+const canAnswer = ({ self, finalNode }: ProtocolState, node: number): boolean =>
+  node !== self && everyone(finalNode.state)[node].role !== 'registrar' && isPresent(finalNode.state, node);
+
 /**
- * Asks one peer after the other, the head meter too, for what follows the last final block. Each begins with another. False
- * where it is too early to ask again, or nobody is there.
+ * Asks this peer, or one after the other, the head meter too, for what follows the last final block. Each begins with another.
+ * False where it is too early to ask again, or nobody is there.
  */
-export function requestSync(
-  state: ProtocolState,
-  out: Outcome,
-  among: readonly number[] = [...everyone(state.finalNode.state).keys()],
-): boolean {
+export function requestSync(state: ProtocolState, out: Outcome, to?: number): boolean {
   if (state.deciding < 0 || state.now_ms < state.syncAt_ms) return false;
-  const members = everyone(state.finalNode.state);
-  const peers = among.filter(
-    (node) => node !== state.self && members[node].role !== 'registrar' && isPresent(state.finalNode.state, node),
-  );
+  const peers = [...everyone(state.finalNode.state).keys()].filter((node) => canAnswer(state, node));
   if (peers.length === 0) return false;
-  const to = peers[(state.self + state.syncPeer++) % peers.length];
-  askPeer(state, out, to, state.finalNode.state.height, 0);
+  askPeer(state, out, to ?? peers[(state.self + state.syncPeer++) % peers.length], state.finalNode.state.height, 0);
   return true;
 }

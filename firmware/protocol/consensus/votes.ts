@@ -149,28 +149,42 @@ function holds(votes: readonly Signed<Vote>[], electorate: Electorate): boolean 
   return isQuorum(sets, new Set(votes.map(({ sender }) => sender)));
 }
 
-/** Blocks that are not known and for which so many have said NOTARIZE, or FINAL, or a quorum has: their voters. */
+/** Who must hold a block: the voters that have signed FINAL for it, who keep it whatever they lose, and the others. */
+export interface Holders {
+  readonly final: ReadonlySet<number>;
+  readonly others: ReadonlySet<number>;
+}
+
+/** Blocks that are not known and for which so many have said NOTARIZE, or FINAL, or a quorum has, and who holds them. */
 export function backed(
   book: VoteBook,
   least: number,
   electorate: Electorate,
   known: { has(block: string): boolean },
-): ReadonlyMap<string, readonly number[]> {
-  const all = new Map<string, readonly number[]>();
-  for (const kind of ['notarize', 'final'] as const)
+): ReadonlyMap<string, Holders> {
+  const all = new Map<string, Holders>();
+  for (const kind of ['final', 'notarize'] as const)
     for (const view of viewsOf(book, kind)) {
-      const votes = [...(book[kind].get(view)?.values() ?? []), ...(book.certified[kind].get(view) ?? [])];
-      const unknown = votes.filter(({ body }) => !known.has(body.block));
-      if (unknown.length === 0) continue;
+      const votes = votesIn(book, kind, view).filter(({ body }) => !known.has(body.block));
+      if (votes.length === 0) continue;
       const byBlock = new Map<string, Set<number>>();
-      for (const { sender, body } of unknown)
-        byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
+      for (const { sender, body } of votes) byBlock.set(body.block, (byBlock.get(body.block) ?? new Set()).add(sender));
       const certified = certificate(book, kind, view, electorate)?.[0].body.block;
-      for (const [block, voters] of byBlock)
-        if (voters.size >= least || block === certified) all.set(block, [...voters]);
+      for (const [block, voters] of byBlock) {
+        if (voters.size < least && block !== certified) continue;
+        const signed = votesIn(book, 'final', view).filter(({ body }) => body.block === block);
+        const final = new Set(signed.map(({ sender }) => sender));
+        all.set(block, { final, others: new Set([...voters].filter((voter) => !final.has(voter))) });
+      }
     }
   return all;
 }
+
+/** All votes of this kind on a view, some of them twice. */
+const votesIn = (book: VoteBook, kind: 'notarize' | 'final', view: number): Signed<Vote>[] => [
+  ...(book[kind].get(view)?.values() ?? []),
+  ...(book.certified[kind].get(view) ?? []),
+];
 
 /** True when a quorum has skipped the view. */
 export function skipCertified(book: VoteBook, view: number, sets: Sets): boolean {
