@@ -13,6 +13,7 @@ import { openMessages, openVotes, votesOf } from './protocol/certificate.ts';
 import { encode, sameBytes } from './protocol/codec.ts';
 import { answer, type Question, type Shelf } from './protocol/consensus/answer.ts';
 import { isSurplus } from './protocol/consensus/surplus.ts';
+import { CLOCK_LEAP_ROUNDS } from './protocol/limits.ts';
 import { everyone, isPresent, keyFrom, type Members, publicKeyOf } from './protocol/members.ts';
 import {
   addresseeOf,
@@ -33,7 +34,14 @@ import type { Plan } from './protocol/plan.ts';
 import type { Registry } from './protocol/registry.ts';
 import { decidedAt } from './protocol/round.ts';
 import { canAgree } from './protocol/seats.ts';
-import { type FinalStep, makeState, type Note, type Outcome, type ProtocolState } from './protocol/state.ts';
+import {
+  type FinalStep,
+  firstAfterLoss,
+  makeState,
+  type Note,
+  type Outcome,
+  type ProtocolState,
+} from './protocol/state.ts';
 import { type Input, restore, step } from './protocol/step.ts';
 
 export interface RuntimeParts {
@@ -84,6 +92,8 @@ const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';
 const OTHER_LIFE_FACT = 'other-life-until';
+/** So long without a final block, and there is no page to come: a peer that does not answer costs 3. */
+const CAUGHT_UP_DELTAS = 15;
 const NO_KEY = new Uint8Array(0);
 /** One for each key that a node has had, by the first epoch of the key. */
 const evidenceFact = (members: Members, culprit: number): string => `evidence-${culprit}-${keyFrom(members, culprit)}`;
@@ -100,7 +110,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   let draining = false;
   let last: { readonly now: number; readonly at: number } | null = null;
   let cancelTick = (): void => undefined;
+  /** Until when it keeps silent for fear of a former life, 0 for no longer; and what the chain says about that. */
   let otherLife_round = 0;
+  let [isNewcomer, hasSpoken] = [false, false];
+  let finalAt_ms = clock.monotonic();
 
   const topicOf = (message: Unsigned): string => {
     const to = addresseeOf(message);
@@ -145,7 +158,9 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
         evidenceFact(state.finalNode.state, proof.body.first.sender),
         Buffer.from(toWire(proof)).toString('base64'),
       );
-    if (finals.length > 0) forgetOtherLife();
+    for (const { final } of finals) lookForOtherLife(final);
+    if (finals.length > 0) finalAt_ms = clock.monotonic();
+    judgeOtherLife();
     for (const { final, account } of finals) events.final?.(final, account);
     if (outcome.plan !== null) events.plan?.(outcome.plan);
     for (const note of outcome.notes) events.note?.(note);
@@ -241,9 +256,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
    */
   const wake = (): void => {
     const [now, at] = [clock.now(), clock.monotonic()];
-    const leapt = last !== null && now - last.now - (at - last.at) > 2 * state.hours.round_ms;
+    const leapt = last !== null && now - last.now - (at - last.at) > CLOCK_LEAP_ROUNDS * state.hours.round_ms;
     if (leapt && at - last!.at < state.hours.round_ms) return;
     last = { now, at };
+    judgeOtherLife();
     feed({ kind: 'tick', now_ms: now });
   };
 
@@ -261,7 +277,10 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
       checkpoint?.state ?? null,
       chain.map(({ message }) => message),
       own.map(({ body }) => body as Unsigned<Vote>),
-      (final, at) => events.final?.({ ...final, votes: votesOf(chain, at) }, accountOf(final, self)),
+      (final, at) => {
+        lookForOtherLife(final);
+        events.final?.({ ...final, votes: votesOf(chain, at) }, accountOf(final, self));
+      },
     );
     gate.follow(state.finalNode.state);
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
@@ -294,7 +313,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     whole ? Number(ledger.recall(MEMORY_FACT) ?? 0) : abstain(MEMORY_FACT, deciding);
 
   const abstain = (fact: string, deciding: number): number => {
-    const round = Math.max(deciding, state.finalNode.state.scheduleRound) + 1;
+    const round = firstAfterLoss(state, deciding);
     ledger.remember(fact, String(round));
     const text = `votes of this node may be lost with its ledger: it votes from round ${round} on, and on nothing before`;
     events.note?.({ code: 'abstains', round: deciding, text });
@@ -303,7 +322,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
 
   /**
    * A key that has replaced another may have had a former life, of which its new ledger knows nothing: from its first start on it
-   * votes about later rounds only, unless the chain shows that it is the first key of a number that is new.
+   * votes about later rounds only, unless the chain shows that it is the first key of a number that is new and has said nothing yet.
    */
   const heedOtherLife = (deciding: number): void => {
     const isAnother = !sameBytes(signers[0].publicKey, registry.publicKeys[self] ?? NO_KEY);
@@ -312,11 +331,17 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     else if (isAnother && state.finalNode.block === null) otherLife_round = abstain(OTHER_LIFE_FACT, deciding);
     state.memoryFrom_round = Math.max(state.memoryFrom_round, otherLife_round);
   };
-  const forgetOtherLife = (): void => {
-    const { registry: before, handover } = state.finalNode.state;
-    const key = before.members[self] === undefined ? handover?.registry.publicKeys[self] : undefined;
-    const isNew = key !== undefined && sameBytes(key, signers[0].publicKey);
-    if (otherLife_round === 0 || !isNew) return;
+  const lookForOtherLife = ({ block, state: chain }: Omit<FinalStep, 'votes'>): void => {
+    const key = chain.registry.members[self] === undefined ? chain.handover?.registry.publicKeys[self] : undefined;
+    if (key !== undefined && sameBytes(key, signers[0].publicKey)) isNewcomer = true;
+    if ([block, ...block.body.carried].some(({ sender }) => sender === self)) hasSpoken = true;
+  };
+  /** While it says nothing for fear of a former life, whatever the chain carries of it is of that life. It may come on a later page. */
+  const judgeOtherLife = (): void => {
+    if (otherLife_round === 0) return;
+    const hasCaughtUp = clock.monotonic() - finalAt_ms >= CAUGHT_UP_DELTAS * state.hours.delta_ms;
+    if (hasSpoken) ledger.remember(MEMORY_FACT, String(otherLife_round));
+    else if (!isNewcomer || !hasCaughtUp) return;
     otherLife_round = 0;
     ledger.remember(OTHER_LIFE_FACT, '0');
     state.memoryFrom_round = Number(ledger.recall(MEMORY_FACT) ?? 0);

@@ -93,6 +93,9 @@ export const OPEN_ROUNDS_KEPT = 2;
  */
 export const OPEN_PATH_MOST = SEAL_VIEWS + SCHEDULE_VIEWS;
 
+/** A leap of the clock of up to so many rounds is believed at once: a device without a battery for it starts with that of its last day. */
+export const CLOCK_LEAP_ROUNDS = 2;
+
 /** Meter statements are accepted for so many rounds back: a controller that was away for an hour still settles. */
 export const METER_ROUNDS_BACK = 12;
 

@@ -10,6 +10,7 @@ import { sameBytes } from './codec.ts';
 import type { Question } from './consensus/answer.ts';
 import type { PoBState } from './consensus/pob.ts';
 import { emptyBook, type VoteBook } from './consensus/votes.ts';
+import { CLOCK_LEAP_ROUNDS } from './limits.ts';
 import { publicKeyOf } from './members.ts';
 import type { Block, Evidence, Header, Signed, Site, Unsigned, Vote } from './messages.ts';
 import type { Plan } from './plan.ts';
@@ -292,3 +293,13 @@ export function maySign({ finalNode, self, ownKeys }: Readonly<ProtocolState>): 
 /** Milliseconds since the deciding interval began. */
 export const offset_ms = (state: Readonly<ProtocolState>): number =>
   state.now_ms - decisionStart(state.deciding, state.hours.round_ms);
+
+/**
+ * The first round about which a node signs anything whose memory may be lost while it decides this one: the next, if the clock is right
+ * now and was when it last signed. It may have been ahead then, and be behind now. The head meter's node does not vote, and without
+ * its readings nobody trades for longer than a round or two.
+ */
+export function firstAfterLoss({ finalNode, self }: Readonly<ProtocolState>, deciding: number): number {
+  const next = Math.max(deciding, finalNode.state.scheduleRound) + 1;
+  return self === finalNode.state.registry.headMeter ? next : next + 2 * CLOCK_LEAP_ROUNDS;
+}

@@ -163,7 +163,7 @@ describe('the load of the round that is sealed', () => {
       fc.property(streets, (rounds) => {
         expect(misses(live(rounds))).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 

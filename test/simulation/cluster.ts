@@ -31,7 +31,14 @@ import {
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import type { Registry } from '../../firmware/protocol/registry.ts';
 import { decidedAt, firstView, leaderOf } from '../../firmware/protocol/round.ts';
-import { type Audit, type Note, type Outcome, offset_ms, type ProtocolState } from '../../firmware/protocol/state.ts';
+import {
+  type Audit,
+  firstAfterLoss,
+  type Note,
+  type Outcome,
+  offset_ms,
+  type ProtocolState,
+} from '../../firmware/protocol/state.ts';
 import type { Input } from '../../firmware/protocol/step.ts';
 import { type Rule, solve } from '../../firmware/solver/solve.ts';
 import { LIES, type Liar, type Lie, makeLiar, type Utterance } from './byzantine.ts';
@@ -271,8 +278,7 @@ export class Cluster {
     core.restore(node.state, checkpoint?.state ?? null, blocks, own);
     const local_ms = this.now_ms + this.faults.skew_ms(node.index, this.now_ms);
     const round = decidedAt(local_ms, node.state.hours.round_ms);
-    if (lostTail && this.options.forgetful !== true)
-      node.disk.memoryFrom_round = Math.max(round, node.state.finalNode.state.scheduleRound) + 1;
+    if (lostTail && this.options.forgetful !== true) node.disk.memoryFrom_round = firstAfterLoss(node.state, round);
     node.state.memoryFrom_round = node.disk.memoryFrom_round;
     node.alive = true;
     node.starts += 1;

@@ -73,7 +73,7 @@ const learned = (Street: Street) => {
   const empty = new MemoryLedger();
   empty.whole = false;
   play.restart(SIGNER, empty);
-  play.until(300);
+  play.until(300).rounds(4); // until it votes again
   weather.untilFinal(120);
   empty.whole = true; // as the device's, whose counter is right again after the first vote
   return { kept: weather.kept, after: weather.blackout(4) };

@@ -237,7 +237,7 @@ describe('a node whose old key is lost, with the new one alone', () => {
     play.rounds(2);
     expect(votersOf(play, 2)).toBe('epoch 1: cp1, cp2, cp3, cp4 (quorum 3)');
     expect(tips(play).size).toBe(1);
-    play.buy(2, 7000);
+    play.rounds(4).buy(2, 7000);
     play.rounds(1);
     expect(play.player(2).plans.map(({ power }) => power)).toContain(7000);
     const refused = [0, 1, 3, 4].map((index) => play.player(index).runtime.refusals.get('bad-signature'));
@@ -248,12 +248,12 @@ describe('a node whose old key is lost, with the new one alone', () => {
   const early = (Street = Neighbours) => {
     const play = street(4, {}, Street);
     play.rounds(2).restart(2, new MemoryLedger(), [signerOf(12)]);
-    play.rounds(2);
+    play.rounds(6);
     const { votes, statements } = play.player(2).ledger;
     return { signed: votes.length + statements.length, votesFrom: play.state(2).memoryFrom_round };
   };
   test('signs nothing until then, nor about the round in which it has started', () =>
-    expect(early()).toEqual({ signed: 0, votesFrom: 1003 }));
+    expect(early()).toEqual({ signed: 0, votesFrom: 1007 }));
   test('mutant: without a look at its keys it signs what nobody can check', async () => {
     const patch = { file: 'firmware/protocol/state.ts', find: 'ownKeys === null ||', replace: 'ownKeys !== null ||' };
     expect((await without({ rule: 'own keys', patch }, early)).signed).toBeGreaterThan(0);
@@ -497,8 +497,64 @@ describe('a newcomer that first starts long after it was announced, while a char
   });
   test('mutant: as if its key might have had a former life, the street stands still', async () => {
     const rule = 'never-new';
-    const patch = { file: 'firmware/runtime.ts', find: 'if (finals.length > 0) forgetOtherLife();', replace: '' };
+    const patch = { file: 'firmware/runtime.ts', find: 'isNewcomer = true', replace: 'isNewcomer = false' };
     const { behind } = await without({ rule, patch }, lateStart);
     expect(behind).toBeGreaterThan(6);
+  });
+});
+
+describe('a newcomer that begins again with its key alone, and a counter as it was in the beginning', () => {
+  const NEW = 6;
+  const again = (Street: typeof Neighbours) => {
+    const play = street(4, {}, Street).rounds(1);
+    play.player(REGISTRAR).runtime.feed({ kind: 'change', change: change(1, newcomer(NEW)) });
+    play.join('cp6', [signerOf(NEW)]);
+    play.rounds(8).until(30).restart(NEW, new MemoryLedger());
+    const { deciding } = play;
+    play.rounds(2);
+    return {
+      abstains_rounds: play.state(NEW).memoryFrom_round - deciding,
+      votes: play.player(NEW).ledger.votes.length,
+    };
+  };
+
+  test('sees on the chain that it has had another life, and abstains', () => {
+    expect(again(Neighbours)).toEqual({ abstains_rounds: 5, votes: 0 });
+  });
+  test('mutant: without a look at what the chain carries of it, it votes at once', async () => {
+    const rule = 'no look';
+    const patch = { file: 'firmware/runtime.ts', find: 'hasSpoken = true', replace: 'hasSpoken = false' };
+    const { votes } = await without({ rule, patch }, again);
+    expect(votes).toBeGreaterThan(0);
+  });
+});
+
+describe('a charge point that comes back after a newcomer was agreed, while another is dead', () => {
+  const [BACK, DEAD, NEW] = [0, 3, 6];
+  /** How old the last schedule is, some rounds later. */
+  const back = (Street: typeof Neighbours): number => {
+    const play = street(4, {}, Street).rounds(2);
+    play.kill(BACK);
+    play.player(REGISTRAR).runtime.feed({ kind: 'change', change: change(1, newcomer(NEW)) });
+    play.join('cp6', [signerOf(NEW)]);
+    play.rounds(1);
+    expect(stageOf(play.state(1).finalNode.state)).toBe('agreed');
+    play.kill(DEAD);
+    play.rounds(1).restart(BACK);
+    play.rounds(6);
+    return play.deciding - play.state(1).finalNode.state.scheduleRound;
+  };
+
+  test('learns from the blocks whose votes lie behind them', () => {
+    expect(back(Neighbours)).toBe(1);
+  });
+  test('mutant: where blocks and votes come on one page, its door refuses it, and the street stands still', async () => {
+    const rule = 'one-page';
+    const patch = {
+      file: 'firmware/protocol/consensus/answer.ts',
+      find: 'const isAtTip = blocks.length === 0 && height >=',
+      replace: 'const isAtTip = height + blocks.length >=',
+    };
+    expect(await without({ rule, patch }, back)).toBeGreaterThan(6);
   });
 });

@@ -230,6 +230,8 @@ export interface Options {
   readonly lost?: (message: Signed, to: number, play: Neighbours) => boolean;
   /** Milliseconds on the way; 50 unless stated. */
   readonly delay_ms?: (message: Signed, to: number, play: Neighbours) => number;
+  /** How far a node's time of day is from what it should be. */
+  readonly skew_ms?: (node: number) => number;
   /** Power of the households, W. */
   readonly load_W?: (round: number) => number;
 }
@@ -395,7 +397,7 @@ export class Neighbours {
           self: index,
           name,
           hash: sha256,
-          clock: this.clock,
+          clock: this.clockOf(index),
           bus,
           ledger,
           signers,
@@ -411,6 +413,13 @@ export class Neighbours {
       ),
     };
     return player;
+  }
+
+  private clockOf(node: number): Clock {
+    const { clock } = this;
+    const skew_ms = this.options.skew_ms ?? (() => 0);
+    const now = () => unixMillis(clock.now() + skew_ms(node));
+    return { scale: clock.scale, now, monotonic: clock.monotonic, after: clock.after };
   }
 
   private publish(from: number, wire: Uint8Array): void {

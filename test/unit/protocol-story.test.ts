@@ -16,6 +16,7 @@ import { firstView, kindOfView, leaderOf } from '../../firmware/protocol/round.t
 import { auditHeader, headerOf } from '../../firmware/protocol/schedule.ts';
 import { makeState, type ProtocolState } from '../../firmware/protocol/state.ts';
 import { hasOpenOrder } from '../../firmware/protocol/step.ts';
+import { withPatched } from '../mutate.ts';
 import { atOnce, hex, later, MemoryLedger, Neighbours, type Options } from './protocol-driver.ts';
 
 const R = 1000; // the first round that is decided
@@ -400,6 +401,59 @@ test('it votes in the round after that again, but in no view of the old one, eve
   expect(diesAfterVoting(lost, 300 + 30)).toEqual([]);
 });
 
+/**
+ * From a second of a round on, the leader of its SEAL is heard by nobody, and its clock is perhaps ahead. A little later its disk is lost;
+ * when it starts again its clock is perhaps behind, and is set right 5 s later. What it then says against what it had said.
+ */
+function losesDiskAndTime(
+  [ahead_s, behind_s, from_s, to_s]: readonly [number, number, number, number],
+  Street = Neighbours,
+): string[] {
+  let [skew_s, isCutOff] = [0, false];
+  const view = firstView(R + 3, 'SEAL');
+  const author = leader(new Street(), view);
+  const [dead] = [0, 1, 2, 3].filter((node) => node !== author);
+  const play = new Street({
+    skew_ms: (node) => (node === author ? skew_s * 1000 : 0),
+    lost: ({ sender }, to) => isCutOff && sender === author && to !== author,
+  });
+  play.rounds(3).until(60);
+  if (ahead_s === 0) play.kill(dead); // else the street would wait for this node's SKIPs
+  play.until(80).buy(author, 7000);
+  play.until(from_s);
+  [skew_s, isCutOff] = [ahead_s, true];
+  play.until(to_s).kill(author);
+  [skew_s, isCutOff] = [-behind_s, false];
+  play.restart(author, empty(false));
+  play.until(to_s + 5);
+  skew_s = 0;
+  play.rounds(4);
+  return contradictions(play.player(author).said);
+}
+const WRONG_CLOCKS = [
+  [0, 150, 93, 96],
+  [0, 590, 93, 96],
+  [350, 0, 200, 294],
+  [590, 0, 200, 294],
+  [590, 590, 200, 294],
+] as const;
+
+test.each(WRONG_CLOCKS)(
+  'a lost disk and a clock that was %d s ahead, and then %d s behind: nothing is said twice',
+  (...clock) => {
+    expect(losesDiskAndTime(clock)).toEqual([]);
+  },
+);
+
+test('mutant: who takes its clock for right says another thing', async () => {
+  const patch = { file: 'firmware/protocol/state.ts', find: 'next + 2 * CLOCK_LEAP_ROUNDS', replace: 'next' };
+  const source = { folders: ['firmware', 'hal', 'test/unit'], entry: 'test/unit/protocol-driver.ts', patches: [patch] };
+  const said = await withPatched('right clock', source, (driver: { Neighbours: typeof Neighbours }) =>
+    WRONG_CLOCKS.map((clock) => losesDiskAndTime(clock, driver.Neighbours).length > 0),
+  );
+  expect(said).toEqual([true, true, true, true, true]);
+});
+
 /** The leader proposes, dies, and comes back without the orders of the others, which would make another SEAL. */
 function diesAfterProposing(ledgerAfter: (before: MemoryLedger) => MemoryLedger): string[] {
   const { play, view } = deafRound(['VOTE', 'PROPOSE']);
@@ -465,11 +519,11 @@ const STATEMENTS = Object.keys(SAID_BEFORE) as (keyof typeof SAID_BEFORE)[];
 test.each(STATEMENTS)('who knows that it may have said it before does not say it again: %s', (offence) => {
   const play = SAID_BEFORE[offence](empty(false));
   expect(convicted(play)).toEqual(ALL.map(() => null));
-  play.rounds(2);
+  play.rounds(6);
   expect(scheduled(play, 2)).toContain(`${R + 1} idle 0 W`);
   for (const { index, said } of play.players) {
     const type = index === 4 ? 'SITE' : 'METER';
-    const first = index === 4 ? R + 1 : R - 1; // those of the round in which it came back are left out
+    const first = index === 4 ? R + 1 : R + 3; // those of the rounds which a wrong clock may have held for that in which it came back are left out
     expect(said.some(({ body, round }) => body.type === type && round === first)).toBe(true);
   }
 });
@@ -485,7 +539,7 @@ test('no energy is lost with the METER that is not said', () => {
   const play = twoBuyers().rounds(2); // cp1 charges in round 1000, which is over with this
   play.until(30);
   play.restart(0, empty(false));
-  play.rounds(4);
+  play.rounds(8);
   const rows = play.player(2).finals.flatMap(({ block, state }) => (isBlock(block, 'SEAL') ? state.settled : []));
   const metered_J = rows.filter(({ node }) => node === 0).reduce((sum, row) => sum + row.metered_J, 0);
   const { imported_Wh } = play.state(2).finalNode.state.registers[0]!;

@@ -1,6 +1,6 @@
 /**
- * What a node answers to a peer that lacks something: a page of the final chain and, behind the last block of it, what is
- * open; or a part of a checkpoint, where the next block is kept no longer. Whatever is too long for one page can be asked
+ * What a node answers to a peer that lacks something: a page of the final chain or, to who has all of it, what is open; or a
+ * part of a checkpoint, where the next block is kept no longer. Whatever is too long for one page can be asked
  * for in several: the question says what is there already.
  */
 import type { Checkpoint } from '../../ports.ts';
@@ -45,9 +45,9 @@ export function answer(
   const whole = ofOneEpoch(page);
   const certified = whole.findLastIndex(({ votes }) => votes.length > 0) + 1;
   const blocks = whole.slice(0, certified === 0 ? whole.length : certified);
-  const atTip = height + blocks.length >= state.finalNode.state.height;
-  const left = room.page - bytesOf(blocks.flatMap(({ block, votes }) => [block, ...votes]));
-  const pending = atTip ? fitting(openPart(state, tips), left) : [];
+  // Whoever lacks blocks asks again. It may learn only from them whose votes those behind them are, and its door would refuse the page.
+  const isAtTip = blocks.length === 0 && height >= state.finalNode.state.height;
+  const pending = isAtTip ? fitting(openPart(state, tips), room.page) : [];
   return blocks.length + pending.length === 0 ? null : { type: 'SYNC_RES', to, height, asked_ms, blocks, pending };
 }
 
