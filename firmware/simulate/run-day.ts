@@ -156,7 +156,7 @@ export function overCause(
 }
 
 /** Three times the usual one-round change of the household load against its daily course, from the days before. */
-function loadMargin_W({ history, rounds }: Scenario): number {
+export function loadMargin_W({ history, rounds }: Scenario): number {
   const mean = Array.from({ length: rounds }, (_, slot) =>
     history.reduce((sum, day) => sum + day.load_w[slot]! / history.length, 0),
   );

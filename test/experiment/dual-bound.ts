@@ -34,11 +34,12 @@ export interface Bounded {
 const SCALE = 10;
 const NONE: Arrivals = { buy: 0, sell: 0 };
 
-export function dualBound(program: Program, { draws }: Distribution, day: Scenario): Bounded {
-  const { rounds, discharging_efficiency_ppm } = day;
-  const history = asHistory(day);
-  const arrived = distributionOf([history], discharging_efficiency_ppm).draws.map(([only]) => only!);
-  const load = day.load_w.map((power) => power / 1000);
+/** What the program makes of a day with divisible orders, kW: the site's power by round, and what waits after it. */
+export function programDay(
+  program: Program,
+  load: readonly number[],
+  arrived: readonly Arrivals[],
+): Record<'theta' | 'left', number[]> {
   const theta: number[] = [];
   const left: number[] = [];
   for (const [t, { buy, sell }] of arrived.entries()) {
@@ -48,6 +49,16 @@ export function dualBound(program: Program, { draws }: Distribution, day: Scenar
     left.push(program.best(t, load[t]!, all, theta.at(-1), arrived[t]!, low, buy + before.buy));
     theta.push(load[t]! + all - left[t]!);
   }
+  return { theta, left };
+}
+
+/** `program` is one without limits. */
+export function dualBound(program: Program, { draws }: Distribution, day: Scenario): Bounded {
+  const { rounds, discharging_efficiency_ppm } = day;
+  const history = asHistory(day);
+  const arrived = distributionOf([history], discharging_efficiency_ppm).draws.map(([only]) => only!);
+  const load = day.load_w.map((power) => power / 1000);
+  const { theta, left } = programDay(program, load, arrived);
   // What is paid after round t for the surprise of round t + 1: worth + byWaiting * (left - left of the program) + ..
   const dues = arrived.slice(1).map((next, t) => {
     const worth = (draw: Arrivals) => {

@@ -1,7 +1,8 @@
 /**
  * The best rule for days whose rounds are independent and whose distribution is known: a stochastic dynamic program.
  * Its state is what waits (net, kW), the last Theta, and what arrived in the last round, which bounds what may still
- * wait after the next. Orders are divisible in it, and it minimises the mean sum of squared slopes.
+ * wait after the next. Orders are divisible in it, and it minimises the mean sum of squared slopes. Where the site has
+ * limits, a round goes over one only when no decision within them is left, and then by as little as can be.
  */
 import type { Day } from './drawn-day.ts';
 
@@ -15,6 +16,12 @@ export interface Arrivals {
 export interface Distribution {
   readonly load: readonly number[];
   readonly draws: readonly (readonly Arrivals[])[];
+}
+
+/** Between what powers a round's decision has to keep the site, kW. */
+export interface Limits {
+  readonly least: number;
+  readonly most: number;
 }
 
 /** Cost to go once a round's orders are known, and how it changes with what waited and with the last Theta. */
@@ -35,7 +42,10 @@ export interface Program {
     low: number,
     high: number,
   ) => number;
-  /** From round t on, when `waiting` was left over and `before` and `arrived` came in the last round and this one. */
+  /**
+   * Of a program without limits: from round t on, when `waiting` was left over and `before` and `arrived` came in the last
+   * round and this one.
+   */
   readonly costToGo: (
     t: number,
     load: number,
@@ -54,6 +64,8 @@ const CANDIDATES = 33;
 /** Steps of the search for the best backlog of a round; the cost is convex in it. */
 const SEARCH_STEPS = 16;
 const GOLDEN = 0.381966;
+
+export const NO_LIMITS: Limits = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
 
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -102,10 +114,16 @@ const axis = (low: number, high: number, steps: number): Axis => ({
   step: Math.max(1e-6, (high - low) / (steps - 1)),
 });
 const around = (values: readonly number[]): Axis => axis(Math.min(...values), Math.max(...values), ARRIVED_STEPS);
-const cell = (at: number, steps: number): number => Math.max(0, Math.min(steps - 2, Math.floor(at)));
+const between = (x: number, low: number, high: number): number => Math.max(low, Math.min(high, x));
+const cell = (at: number, steps: number): number => between(Math.floor(at), 0, steps - 2);
 
-export function dynamicProgram({ load, draws }: Distribution): Program {
+export function dynamicProgram({ load, draws }: Distribution, limits = NO_LIMITS): Program {
   const rounds = load.length;
+  /** Of the backlogs low..high those that keep the site within its limits, else the nearest; with none it draws `power`. */
+  const kept = (power: number, low: number, high: number): readonly [number, number] => [
+    between(power - limits.most, low, high),
+    between(power - limits.least, low, high),
+  ];
   const usual = draws.map((list) => ({
     buy: mean(list.map(({ buy }) => buy)),
     sell: mean(list.map(({ sell }) => sell)),
@@ -140,8 +158,7 @@ export function dynamicProgram({ load, draws }: Distribution): Program {
   /** The four tables around `before` and their weights. */
   const corners = (t: number, before: Arrivals) => {
     const { buy, sell } = arrivedAxes[t - 1]!;
-    const within = (power: number, { low, step }: Axis): number =>
-      Math.max(0, Math.min(ARRIVED_STEPS - 1, (power - low) / step)); // a day may bring what no draw has
+    const within = (power: number, { low, step }: Axis): number => between((power - low) / step, 0, ARRIVED_STEPS - 1); // a day may bring what no draw has
     const b = within(before.buy, buy);
     const s = within(before.sell, sell);
     const i = cell(b, ARRIVED_STEPS);
@@ -170,10 +187,11 @@ export function dynamicProgram({ load, draws }: Distribution): Program {
     weight: number,
     now: number,
     all: number,
-    low: number,
-    high: number,
+    lowest: number,
+    highest: number,
     values: Float64Array,
   ): void => {
+    const [low, high] = kept(now + all, lowest, highest);
     for (let n = 0; n < CANDIDATES; n++) {
       const left = high + ((low - high) * n) / (CANDIDATES - 1);
       next[n] = now + all - left;
@@ -220,7 +238,7 @@ export function dynamicProgram({ load, draws }: Distribution): Program {
         const theta = now + all - left;
         return (last === undefined ? 0 : (theta - last) ** 2) + later(left, theta);
       };
-      return least(cost, low, high).x;
+      return least(cost, ...kept(now + all, low, high)).x;
     },
     costToGo: (t, now, waiting, last, before, arrived) => {
       const all = waiting + arrived.buy - arrived.sell;

@@ -1,17 +1,19 @@
 /**
  * What "no causal rule can" rests on (test/experiment): on days so short that every course of them can be written down, HiGHS
- * finds the best causal rule exactly. The bound must lie below it (far below, where a day has five rounds), the program above.
+ * finds the best causal rule exactly. The bound must lie below it (far below, where a day has five rounds), the program above;
+ * the program also where the site has limits, which the bound does not know.
  */
 import highsModule from 'highs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Scenario } from '../../firmware/simulate/scenario.ts';
-import { type Bounded, dualBound } from '../experiment/dual-bound.ts';
+import { type Bounded, dualBound, programDay } from '../experiment/dual-bound.ts';
 import {
   type Arrivals,
   type Distribution,
   distributionOf,
   dynamicProgram,
   mean,
+  NO_LIMITS,
 } from '../experiment/dynamic-program.ts';
 import { withPatched } from '../mutate.ts';
 import { seeded } from './random-instance.ts';
@@ -58,10 +60,11 @@ const dayOf = (days: Scenario['history'], course: readonly number[]): Scenario =
 });
 
 /**
- * The least mean that a causal rule can have, of the sum of squared slopes less that of the mean slope: one variable, what is left
- * over (net, kW), for each course up to a round, since a rule knows no more.
+ * The least mean that a causal rule can have, of the sum of squared slopes less that of the mean slope (with a mean slope of 0, of the
+ * plain sum, which is what the program minimises): one variable, what is left over (net, kW), for each course up to a round, since a
+ * rule knows no more. No round leaves `limits` but the last, in which all runs.
  */
-function leastMean({ load, draws }: Distribution): number {
+function leastMean({ load, draws }: Distribution, { limits = NO_LIMITS, meanSlope = 'free' } = {}): number {
   const rows: string[] = [];
   const bounds: string[] = [];
   const squares: string[] = [];
@@ -74,12 +77,14 @@ function leastMean({ load, draws }: Distribution): number {
       const { buy, sell } = came(course);
       const earlier = came(before);
       const most = t < ROUNDS ? [-(sell + earlier.sell), buy + earlier.buy] : [0, 0];
-      bounds.push(`${most[0]} <= ${name('left', course)} <= ${most[1]}`, `${name('theta', course)} free`);
+      const { least, most: greatest } = t < ROUNDS ? limits : NO_LIMITS;
+      bounds.push(`${most[0]} <= ${name('left', course)} <= ${most[1]}`);
+      bounds.push(`${least} <= ${name('theta', course)} <= ${greatest}`);
       const waited = t > 1 ? ` - ${name('left', before)}` : '';
       rows.push(`${name('theta', course)} + ${name('left', course)}${waited} = ${load[t - 1]! + buy - sell}`);
     }
   for (const course of courses(ROUNDS)) {
-    bounds.push(`${name('m', course)} free`);
+    bounds.push(`${name('m', course)} ${meanSlope}`);
     for (let t = 2; t <= ROUNDS; t++) {
       const slope = name(`slope${t}`, course);
       const [now, last] = [course.slice(0, t), course.slice(0, t - 1)];
@@ -120,6 +125,38 @@ test.each(SEEDS)(
     expect(steady).toBeCloseTo(program, 6); // what the surprises are worth has mean 0
   },
 );
+
+describe.each([
+  ['a capacity', 'buy_w', 'sell_w', { least: Number.NEGATIVE_INFINITY, most: 46 }],
+  ['an export limit', 'sell_w', 'buy_w', { least: 36, most: Number.POSITIVE_INFINITY }],
+] as const)('under %s that binds', (_, side, other, limits) => {
+  test.each(SEEDS)('the dynamic program lies near above the best causal rule (seed %d)', (seed) => {
+    // None of that side in the first two rounds: none has to run before the last one, so the limit can be kept.
+    const days = kindOf(seed).map((day) => ({
+      ...day,
+      [side]: [0, 0, ...day[side].slice(2)],
+      [other]: day[other].map((power_W) => power_W / 2),
+    }));
+    const distribution = distributionOf(days, 1_000_000);
+    const { load, draws } = distribution;
+    const program = dynamicProgram(distribution, limits);
+    const played = courses(ROUNDS).map((course) => {
+      const arrived = course.map((draw, round) => draws[round]![draw]!);
+      return programDay(program, load, arrived).theta;
+    });
+    const early = played.flatMap((theta) => theta.slice(0, -1));
+    expect(Math.max(...early)).toBeLessThan(limits.most + 1e-9);
+    expect(Math.min(...early)).toBeGreaterThan(limits.least - 1e-9);
+    const cost = mean(
+      played.map((theta) => theta.slice(1).reduce((sum, power, k) => sum + (power - theta[k]!) ** 2, 0)),
+    );
+    const plain = { meanSlope: '= 0' };
+    const best = leastMean(distribution, { ...plain, limits });
+    expect(best).toBeGreaterThan(1.01 * leastMean(distribution, plain));
+    expect(cost).toBeGreaterThan(best * (1 - 1e-6));
+    expect(cost).toBeLessThan(1.002 * best);
+  });
+});
 
 test.each([
   [
