@@ -13,7 +13,7 @@ import { valuation } from './valuation.ts';
 /** Up to so many plans are all looked at: exact where few orders wait. */
 const MAX_PLANS = 60_000;
 /** Of more orders, as many at once as keep a pass over all of them within so many plans. */
-const PLANS_A_PASS = 10_000;
+const PLANS_A_PASS = 40_000;
 /** Passes in a row, each over other groups of orders, that bring nothing before the search ends. */
 const IDLE_PASSES = 6;
 /** Plans of fewer orders than this are looked at without asking for the time: some 700, a tenth of a millisecond. */

@@ -18,7 +18,7 @@ const drawn = daysLike(scenarios, like, Number(values.days), FIRST_SEED);
 
 const MIDDLE = 'KAPPA_ppt = 50;';
 const WALLS = 'WALL_PRICE_ppt = 100;';
-const ROOM = 'CARE_PRICE_ppt = 500;';
+const ROOM = 'CARE_PRICE_ppt = 350;';
 /** A thousandth of a slope's price: the solver's barriers know no price of nothing. */
 const none = (constant: string): readonly [string, string] => [constant, constant.replace(/\d+/, '1')];
 /** By name, what is changed in reserve.ts. */

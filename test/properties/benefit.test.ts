@@ -35,7 +35,7 @@ function lambdaByBisection(pf: bigint, slopes: number): bigint {
 /**
  * The reserve as it is stated, in floats and order by order: per round a twentieth of the surprise for the squared
  * distance from the middle (1 at a wall); a tenth of the square of what lacks of three rounds' surprises to a wall;
- * half the square of what lacks of 1.5 surprises under the capacity, eight rounds ahead.
+ * 0.35 of the square of what lacks, under the capacity, of the surprise of the unknown orders that must run in the round.
  */
 function reserveByDefinition(instance: Instance, net_W: readonly number[]): number {
   const last = net_W.length - 1;
@@ -62,10 +62,12 @@ function reserveByDefinition(instance: Instance, net_W: readonly number[]): numb
     const clear_W = Math.hypot(usual_W[k]!, k > 1 ? usual_W[k - 1]! : 0, k > 2 ? usual_W[k - 2]! : 0);
     const lacks_W = [least_W + clear_W - ran_W, ran_W - (most_W - clear_W)].map((lack) => Math.max(0, lack));
     const walls = k === 0 || (instance.closes && k === last) ? 0 : 0.1 * (lacks_W[0]! ** 2 + lacks_W[1]! ** 2);
-    const room_W = instance.limits.capacity_W - instance.limits.margin_W - 1.5 * usual_W[k]!;
-    const excess_W =
-      k === 0 || k > 8 ? 0 : Math.max(0, net + instance.load_W[k]! - Math.max(room_W, instance.load_W[k]!));
-    return total + middle + walls + 0.5 * excess_W ** 2;
+    const dueOf = (arrives: number): number =>
+      instance.closes ? Math.min(arrives + instance.maxWait_rounds, last) : arrives + instance.maxWait_rounds;
+    const unknown_W = usual_W.filter((_, arrives) => arrives > 0 && arrives <= k && dueOf(arrives) === k);
+    const room_W = instance.limits.capacity_W - instance.limits.margin_W - Math.hypot(...unknown_W);
+    const excess_W = Math.max(0, net + instance.load_W[k]! - Math.max(room_W, instance.load_W[k]!));
+    return total + middle + walls + (k > 0 ? 0.35 * excess_W ** 2 : 0);
   }, 0);
 }
 

@@ -354,9 +354,11 @@ def reserve_of(x, net):
         if k >= 1 and not (x.closes and k == x.h - 1):
             c = usual(sum(x.surprise[max(1, k - 2) : k + 1]))
             total += lack(lower[k] + c - n, 100) + lack(n - upper[k] + c, 100)
-        if 1 <= k <= 8:
-            room = limits["capacity_W"] - limits["margin_W"] - floor(15 * usual(x.surprise[k]), 10)
-            total += lack(x.load[k] + net[k] - max(room, x.load[k]), 500)
+        # Arriving rounds of the orders that must run in this one and are not known yet.
+        unknown = [i for i in range(1, k + 1) if i + x.a == k or (x.closes and k == x.h - 1 and i + x.a >= k)]
+        if k >= 1:
+            room = limits["capacity_W"] - limits["margin_W"] - usual(sum(x.surprise[i] for i in unknown))
+            total += lack(x.load[k] + net[k] - max(room, x.load[k]), 350)
     return 0 if broken == "reserve" else total
 
 

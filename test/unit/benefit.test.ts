@@ -8,7 +8,7 @@ import { floorDiv, integerSqrt, mulDiv } from '../../firmware/protocol/benefit/i
 import { L0, lambda } from '../../firmware/protocol/benefit/lambda.ts';
 import { pfInt, window_W } from '../../firmware/protocol/benefit/power-fluctuation.ts';
 import { type Candidate, compareRank } from '../../firmware/protocol/benefit/rank.ts';
-import { clearances } from '../../firmware/protocol/benefit/reserve.ts';
+import { carefulPower_W, clearances } from '../../firmware/protocol/benefit/reserve.ts';
 import { bounds_W } from '../../firmware/protocol/benefit/safety.ts';
 import { planTheta_W } from '../../firmware/protocol/benefit/theta.ts';
 import { frozenBenefit, recomputed } from '../vectors/benefit.ts';
@@ -245,6 +245,18 @@ describe('the reserve', () => {
       17_320,
       17_320,
     ]);
+  });
+
+  it('keeps free under the capacity the surprise of what must run and nobody knows yet', () => {
+    const flat = (value: number): number[] => new Array<number>(5).fill(value);
+    const quiet = { load_W: flat(100_000), buyForecast_W: flat(0), sellForecast_W: flat(0), surprise: flat(10_000) };
+    const limits = { ...instance({}).limits, capacity_W: 200_000, margin_W: 5000 };
+    const room = (changed: Partial<Instance>) => carefulPower_W(instance({ ...quiet, limits, ...changed }));
+    expect(room({ maxWait_rounds: 2 })).toEqual([null, 195_000, 195_000, 185_000, 185_000]);
+    expect(room({ maxWait_rounds: 0 })).toEqual([null, 185_000, 185_000, 185_000, 185_000]);
+    // The day closes: in its last round all that comes from two rounds before on must run.
+    expect(room({ maxWait_rounds: 2, closes: true })).toEqual([null, 195_000, 195_000, 185_000, 195_000 - 17_320]);
+    expect(room({ maxWait_rounds: 2, closes: true, load_W: flat(190_000) }).at(-1)).toBe(190_000);
   });
 });
 

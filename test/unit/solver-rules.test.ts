@@ -160,12 +160,13 @@ describe('the path', () => {
     const instance = {
       ...three,
       load_W: [0, 30_000, 0],
-      surprise: [17_777, 17_777, 17_777],
+      maxWait_rounds: 0, // of what comes later
+      surprise: [40_000, 40_000, 40_000],
       limits: { ...three.limits, capacity_W: 60_000 },
     };
     const most_W = (m: Pick<typeof path, 'smoothestPath'>) => 30_000 + m.smoothestPath(instance)[1]!;
     const without = await mutated('path.ts', 'if (most > careful)', 'if (false)', most_W, 'path.ts');
-    expect(most_W(path)).toBeLessThan(without - 500);
+    expect(most_W(path)).toBeLessThan(without - 400);
   });
 });
 

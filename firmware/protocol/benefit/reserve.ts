@@ -12,7 +12,7 @@
  */
 import { SURPRISE_UNIT_W } from './forecast.ts';
 import type { Instance } from './instance.ts';
-import { floorDiv, integerSqrt } from './instance.ts';
+import { integerSqrt } from './instance.ts';
 import { tube } from './tube.ts';
 
 /** Parts of a thousand. */
@@ -26,11 +26,8 @@ export const MIN_HALF_WIDTH_W = 5000;
 export const WALL_ROUNDS = 3;
 export const WALL_PRICE_ppt = 100;
 
-/** Usual surprises to keep free under the capacity, and the price of a squared watt beyond, parts of a thousand. */
-export const CARE_tenths = 15;
-export const CARE_PRICE_ppt = 500;
-/** Rounds ahead for which that room is kept; what happens later can still be answered. */
-export const CARE_ROUNDS = 8;
+/** The price of a squared watt that a later round lacks of keeping the usual surprise free under the capacity, parts of a thousand. */
+export const CARE_PRICE_ppt = 350;
 
 const usual_W = (meanSquare: number): number => Number(integerSqrt(BigInt(meanSquare) * BigInt(SURPRISE_UNIT_W) ** 2n));
 
@@ -77,15 +74,18 @@ export function clearances(instance: Instance): (Clearance | null)[] {
 }
 
 /**
- * The power that a later round should keep to, so that CARE usual surprises stay free under the capacity: what is
- * forced then cannot be helped. By k; null for the round that binds, where the capacity itself is the rule, and beyond
- * CARE_ROUNDS.
+ * The power that a later round should keep to, so that the usual surprise of the orders which must run in it and nobody knows yet stays
+ * free under the capacity: what is forced then cannot be helped. Those are the orders that come as many rounds before as they may wait;
+ * in the last round of a day that closes, all that come from then on. By k; null for the round that binds, where the capacity itself is the rule.
  */
-export function carefulPower_W(instance: Instance): (number | null)[] {
-  const { capacity_W, margin_W } = instance.limits;
-  return instance.surprise.map((square, k) => {
-    if (k === 0 || k > CARE_ROUNDS) return null;
-    return Math.max(capacity_W - margin_W - floorDiv(usual_W(square) * CARE_tenths, 10), instance.load_W[k]!);
+export function carefulPower_W({ closes, limits, load_W, maxWait_rounds, surprise }: Instance): (number | null)[] {
+  return load_W.map((load, k) => {
+    if (k === 0) return null;
+    const first = k - maxWait_rounds;
+    const last = closes && k === load_W.length - 1 ? k : first;
+    const unknown = surprise.slice(Math.max(1, first), Math.max(1, last + 1));
+    const room_W = usual_W(unknown.reduce((sum, square) => sum + square, 0));
+    return Math.max(limits.capacity_W - limits.margin_W - room_W, load);
   });
 }
 
