@@ -185,7 +185,7 @@ function recordSeal(chronicle: Chronicle, block: Signed<Block>, state: ChainStat
     if (isMeter(message)) {
       const { round, sender, body } = message;
       const from = registers.get(sender) ?? before.registers[sender] ?? null;
-      const energy_J = meteredEnergy_J(message, from, state.registry.neighbourhood) ?? 0;
+      const energy_J = meteredEnergy_J(message, from, before.registry.neighbourhood) ?? 0;
       registers.set(sender, { round, imported_Wh: body.imported_Wh, exported_Wh: body.exported_Wh });
       addEnergy(chronicle, sender, energy_J / 3600, 0);
     }

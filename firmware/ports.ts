@@ -110,6 +110,8 @@ export interface LedgerContent {
   readonly statements: readonly OwnStatement[];
   /** False when votes or statements may be missing: more were signed with this key than the ledger knows of, or nobody knows how many. */
   readonly whole: boolean;
+  /** The latest round about which anything was signed with this key; null when nobody knows. */
+  readonly signedTo_round: number | null;
 }
 
 /** Durable memory. `append` returns when every entry would survive a power cut; all or none of them are kept. */

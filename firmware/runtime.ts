@@ -41,6 +41,7 @@ import {
   type Note,
   type Outcome,
   type ProtocolState,
+  registryOf,
 } from './protocol/state.ts';
 import { type Input, restore, step } from './protocol/step.ts';
 
@@ -92,8 +93,6 @@ const TICKS_PER_DELTA = 10;
 const TICK_LEAST_WALL_ms = 10;
 const MEMORY_FACT = 'memory-from';
 const OTHER_LIFE_FACT = 'other-life-until';
-/** So long without a final block, and there is no page to come: a peer that does not answer costs 3. */
-const CAUGHT_UP_DELTAS = 15;
 const NO_KEY = new Uint8Array(0);
 /** One for each key that a node has had, by the first epoch of the key. */
 const evidenceFact = (members: Members, culprit: number): string => `evidence-${culprit}-${keyFrom(members, culprit)}`;
@@ -113,7 +112,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   /** Until when it keeps silent for fear of a former life, 0 for no longer; and what the chain says about that. */
   let otherLife_round = 0;
   let [isNewcomer, hasSpoken] = [false, false];
-  let finalAt_ms = clock.monotonic();
+  /** Peers that had no block for this node since the last one. */
+  const atTheEnd = new Set<number>();
 
   const topicOf = (message: Unsigned): string => {
     const to = addresseeOf(message);
@@ -159,7 +159,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
         Buffer.from(toWire(proof)).toString('base64'),
       );
     for (const { final } of finals) lookForOtherLife(final);
-    if (finals.length > 0) finalAt_ms = clock.monotonic();
+    if (finals.length > 0) atTheEnd.clear();
     judgeOtherLife();
     for (const { final, account } of finals) events.final?.(final, account);
     if (outcome.plan !== null) events.plan?.(outcome.plan);
@@ -212,7 +212,11 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   };
 
   const onAdmission = (from: string, admission: Admission): void => {
-    if (admission.verdict === 'accept') return feed({ kind: 'message', message: admission.message });
+    if (admission.verdict === 'accept') {
+      const { message } = admission;
+      if (message.body.type === 'SYNC_RES' && message.body.blocks.length === 0) atTheEnd.add(message.sender);
+      return feed({ kind: 'message', message });
+    }
     const { code, detail } = admission;
     if (code === 'for-another' || code === 'settled') return;
     if (code === 'duplicate' && from === name) return; // its own echo
@@ -259,13 +263,12 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     const leapt = last !== null && now - last.now - (at - last.at) > CLOCK_LEAP_ROUNDS * state.hours.round_ms;
     if (leapt && at - last!.at < state.hours.round_ms) return;
     last = { now, at };
-    judgeOtherLife();
     feed({ kind: 'tick', now_ms: now });
   };
 
   /** From the ledger: the chain, then what this node has signed beyond it, said again. */
   const resume = (): void => {
-    const { checkpoint, blocks, votes, statements, whole } = ledger.load();
+    const { checkpoint, blocks, votes, statements, whole, signedTo_round } = ledger.load();
     if (checkpoint !== null) events.past?.(ledger.past(checkpoint.height));
     const chain = blocks.map((block) => ({
       message: gate.reopen(block.message) as Signed<Block>,
@@ -284,7 +287,7 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     );
     gate.follow(state.finalNode.state);
     const deciding = decidedAt(clock.now(), state.hours.round_ms);
-    state.memoryFrom_round = memoryFrom(whole, deciding);
+    state.memoryFrom_round = whole ? Number(ledger.recall(MEMORY_FACT) ?? 0) : memoryFrom(deciding, signedTo_round);
     heedOtherLife(deciding);
     const settled = state.finalNode.state.registers[self]?.round ?? -1;
     const again = [
@@ -309,11 +312,12 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
    * The first round about which this node may vote. After a ledger was lost, wholly or in part, votes of earlier rounds
    * may be forgotten; that too must be remembered, since the next start finds a ledger that looks whole.
    */
-  const memoryFrom = (whole: boolean, deciding: number): number =>
-    whole ? Number(ledger.recall(MEMORY_FACT) ?? 0) : abstain(MEMORY_FACT, deciding);
+  const memoryFrom = (deciding: number, signedTo_round: number | null): number => {
+    const first = firstAfterLoss(state, deciding, signedTo_round);
+    return abstain(MEMORY_FACT, deciding, Math.max(first, Number(ledger.recall(MEMORY_FACT) ?? 0)));
+  };
 
-  const abstain = (fact: string, deciding: number): number => {
-    const round = firstAfterLoss(state, deciding);
+  const abstain = (fact: string, deciding: number, round: number): number => {
     ledger.remember(fact, String(round));
     const text = `votes of this node may be lost with its ledger: it votes from round ${round} on, and on nothing before`;
     events.note?.({ code: 'abstains', round: deciding, text });
@@ -328,7 +332,8 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
     const isAnother = !sameBytes(signers[0].publicKey, registry.publicKeys[self] ?? NO_KEY);
     const known = ledger.recall(OTHER_LIFE_FACT);
     if (known !== undefined) otherLife_round = Number(known);
-    else if (isAnother && state.finalNode.block === null) otherLife_round = abstain(OTHER_LIFE_FACT, deciding);
+    else if (isAnother && state.finalNode.block === null)
+      otherLife_round = abstain(OTHER_LIFE_FACT, deciding, deciding + 1);
     state.memoryFrom_round = Math.max(state.memoryFrom_round, otherLife_round);
   };
   const lookForOtherLife = ({ block, state: chain }: Omit<FinalStep, 'votes'>): void => {
@@ -339,9 +344,9 @@ export function createRuntime(parts: RuntimeParts, events: RuntimeEvents): Runti
   /** While it says nothing for fear of a former life, whatever the chain carries of it is of that life. It may come on a later page. */
   const judgeOtherLife = (): void => {
     if (otherLife_round === 0) return;
-    const hasCaughtUp = clock.monotonic() - finalAt_ms >= CAUGHT_UP_DELTAS * state.hours.delta_ms;
-    if (hasSpoken) ledger.remember(MEMORY_FACT, String(otherLife_round));
-    else if (!isNewcomer || !hasCaughtUp) return;
+    const memory_round = Number(ledger.recall(MEMORY_FACT) ?? 0);
+    if (hasSpoken) ledger.remember(MEMORY_FACT, String(Math.max(otherLife_round, memory_round)));
+    else if (!isNewcomer || atTheEnd.size <= registryOf(state).f) return;
     otherLife_round = 0;
     ledger.remember(OTHER_LIFE_FACT, '0');
     state.memoryFrom_round = Number(ledger.recall(MEMORY_FACT) ?? 0);

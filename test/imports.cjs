@@ -97,7 +97,7 @@ module.exports = {
       [
         '^firmware/adapters/',
         '^firmware/ports\\.ts$',
-        '^firmware/protocol/(messages|codec|limits|registry|members)\\.ts$',
+        '^firmware/protocol/(messages|codec|limits|registry|members|round)\\.ts$',
         '^hal/units\\.ts$',
         'node_modules/',
       ],

@@ -18,6 +18,7 @@ import type {
   OwnVote,
   Past,
 } from '../ports.ts';
+import { signedAbout } from '../protocol/round.ts';
 import type { VoteCounter } from './vote-counter.ts';
 
 export interface LedgerIdentity {
@@ -50,7 +51,7 @@ export class LedgerError extends Error {
 
 /** A ledger as `ledger verify`, `ledger show` and the bench see it, also while its node is running. */
 export interface LedgerReader extends LedgerIdentity {
-  load(): Omit<LedgerContent, 'whole'>;
+  load(): Omit<LedgerContent, 'whole' | 'signedTo_round'>;
   /** Everything that is kept of the chain, for whoever wants to verify it. */
   chain(): KeptChain;
   past: Ledger['past'];
@@ -335,8 +336,8 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   };
 
   const append = db.transaction((entries: readonly LedgerEntry[]) => {
-    const signed = entries.filter(({ kind }) => kind === 'vote' || kind === 'statement').length;
-    if (signed > 0) remember.run(SIGNED, String(counter.raise(signed)));
+    const signed = entries.flatMap(signedAbout);
+    if (signed.length > 0) remember.run(SIGNED, String(counter.raise(signed.length, Math.max(...signed))));
     for (const entry of entries) {
       if (entry.kind === 'vote') appendVote(entry.vote);
       else if (entry.kind === 'checkpoint') appendCheckpoint(entry.checkpoint);
@@ -355,9 +356,10 @@ function writer(db: Database.Database, lock: Database.Database, counter: VoteCou
   });
 
   const whole = counter.value === Number(content.recall(SIGNED) ?? 0);
+  const signedTo_round = counter.round;
   return {
     ...content,
-    load: () => ({ ...content.load(), whole }),
+    load: () => ({ ...content.load(), whole, signedTo_round }),
     append: (entries) => append(entries),
     remember: (key, value) => void remember.run(key, value),
     durability: () => ({

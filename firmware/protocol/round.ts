@@ -2,6 +2,7 @@
  * The round and its hours (protocol README, "One round"). Round = floor(UTC / ROUNDTIME) names a delivery interval;
  * it is decided in the interval before it. All offsets are fractions of ROUNDTIME, so that they scale with it.
  */
+import type { LedgerEntry } from '../ports.ts';
 import { SCHEDULE_VIEWS, SEAL_VIEWS, VIEWS_PER_ROUND } from './limits.ts';
 import type { Registry } from './registry.ts';
 
@@ -66,4 +67,10 @@ export function leaderOf(registry: Registry, view: number): number {
   const kind = kindOfView(view);
   const decision = Math.imul(2 * round + (kind === 'SEAL' ? 0 : 1), 0x9e3779b1) >>> 8;
   return registry.leaders[(decision + view - firstView(round, kind)) % registry.n];
+}
+
+/** The round about which an entry of the ledger is signed, if it is: a METER is said while the second round after its own is decided. */
+export function signedAbout(entry: LedgerEntry): number[] {
+  if (entry.kind === 'vote') return [roundOfView(entry.vote.to)];
+  return entry.kind === 'statement' ? [entry.statement.round + (entry.statement.kind === 'METER' ? 2 : 0)] : [];
 }

@@ -53,7 +53,9 @@ export function meteredEnergy_J(
     return drawn_Wh >= 0 && fed_Wh >= 0 && Math.abs(net_J) <= most_W * roundTime_s * rounds ? net_J : null;
   };
   const known_J = before && since(before.imported_Wh, before.exported_Wh, round - before.round);
-  return known_J ?? since(body.importedBefore_Wh, body.exportedBefore_Wh, METER_ROUNDS_BACK);
+  // A reading may have been late, by less than a round.
+  const rounds = before === null ? METER_ROUNDS_BACK : Math.min(METER_ROUNDS_BACK, round - before.round + 1);
+  return known_J ?? since(body.importedBefore_Wh, body.exportedBefore_Wh, rounds);
 }
 
 /** What a vehicle may draw or feed at most, whatever its meter says. */

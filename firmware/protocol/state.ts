@@ -117,8 +117,8 @@ export interface ProtocolState {
   /** When to repeat what others may have missed, and how long to wait after that. */
   healAt_ms: number;
   healWait_ms: number;
-  /** The block that others have voted for and this node lacks, since when it lacks any, and how many have been asked for this one. */
-  missing: { readonly block: string; readonly since_ms: number; asked: number } | null;
+  /** The block that others have voted for and this node lacks, since when it lacks any, and who has been asked for this one. */
+  missing: { readonly block: string; readonly since_ms: number; readonly asked: Set<number> } | null;
   syncAt_ms: number;
   /** By culprit: the first proof against its last key that this node has seen or made. */
   readonly evidence: Map<number, Signed<Evidence>>;
@@ -295,11 +295,16 @@ export const offset_ms = (state: Readonly<ProtocolState>): number =>
   state.now_ms - decisionStart(state.deciding, state.hours.round_ms);
 
 /**
- * The first round about which a node signs anything whose memory may be lost while it decides this one: the next, if the clock is right
- * now and was when it last signed. It may have been ahead then, and be behind now. The head meter's node does not vote, and without
- * its readings nobody trades for longer than a round or two.
+ * The first round about which a node signs anything that decides this one and whose memory may be lost: after the last that it has
+ * signed anything about, if that is known. Else the next, if the clock is right now and was when it last signed; but it may have been
+ * ahead then, and be behind now. The head meter's node does not vote, and without its readings nobody trades for longer than a round or two.
  */
-export function firstAfterLoss({ finalNode, self }: Readonly<ProtocolState>, deciding: number): number {
+export function firstAfterLoss(
+  { finalNode, self }: Readonly<ProtocolState>,
+  deciding: number,
+  signedTo_round: number | null,
+): number {
+  if (signedTo_round !== null) return signedTo_round + 1;
   const next = Math.max(deciding, finalNode.state.scheduleRound) + 1;
   return self === finalNode.state.registry.headMeter ? next : next + 2 * CLOCK_LEAP_ROUNDS;
 }

@@ -19,7 +19,7 @@ const identity = { publicKey: new Uint8Array(32).fill(1), genesisHash: new Uint8
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.from(a).equals(b);
 
 /** All that was kept, beyond what a start reads. */
-interface Kept extends Omit<LedgerContent, 'checkpoint' | 'whole'> {
+interface Kept extends Omit<LedgerContent, 'checkpoint' | 'whole' | 'signedTo_round'> {
   readonly checkpoints: readonly Checkpoint[];
   readonly finalView: number;
 }
@@ -76,7 +76,7 @@ function twin(before: Kept, entries: readonly LedgerEntry[], skipsMayMeetFinals 
 }
 
 /** What a start reads of it. */
-const loaded = ({ checkpoints, blocks, votes, statements }: Kept): Omit<LedgerContent, 'whole'> => {
+const loaded = ({ checkpoints, blocks, votes, statements }: Kept): Omit<LedgerContent, 'whole' | 'signedTo_round'> => {
   const checkpoint = checkpoints.at(-1) ?? null;
   return { checkpoint, blocks: blocks.filter(({ height }) => height > (checkpoint?.height ?? 0)), votes, statements };
 };

@@ -211,7 +211,6 @@ describe('the load of the round that is sealed', () => {
     ['an average is as new as its last round', 'round - 1 - first', 'round - 1 - last'],
     ['a metered load stays', 'const moved_W = margin_W * (round - 1 - first);', 'const moved_W = first - first;'],
     ['an average may be more than a vehicle can', 'isExact ? each_W :', 'before ? each_W :'],
-    ['a vehicle may have done anything', 'rounds === 1 && isPossible', 'rounds === 1'],
     ['what another meter says counts as exact', 'isExact: false', 'isExact: true'],
   ])('%s: noticed', async (what, find, replace) => {
     const noticed = await changed(what, find, replace, (apply) =>

@@ -83,7 +83,7 @@ class Chain:
         covered = range(last["round"] + 1, of + 1) if last else [of]
         energy = self.moved(last["now"], now, len(covered)) if last else None
         if energy is None:
-            energy = self.moved(noted, now, KEPT)
+            energy = self.moved(noted, now, min(KEPT, len(covered) + 1) if last else KEPT)
         average = None if energy is None else energy // (len(covered) * self.time_s)
         alone = last is not None and len(covered) == 1 and average is not None and abs(average) <= self.most
         alone = alone or broken == "exact"

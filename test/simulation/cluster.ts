@@ -278,7 +278,8 @@ export class Cluster {
     core.restore(node.state, checkpoint?.state ?? null, blocks, own);
     const local_ms = this.now_ms + this.faults.skew_ms(node.index, this.now_ms);
     const round = decidedAt(local_ms, node.state.hours.round_ms);
-    if (lostTail && this.options.forgetful !== true) node.disk.memoryFrom_round = firstAfterLoss(node.state, round);
+    if (lostTail && this.options.forgetful !== true)
+      node.disk.memoryFrom_round = firstAfterLoss(node.state, round, node.disk.signedTo_round);
     node.state.memoryFrom_round = node.disk.memoryFrom_round;
     node.alive = true;
     node.starts += 1;

@@ -5,6 +5,7 @@
 import type { Checkpoint, LedgerEntry, OwnStatement, OwnVote } from '../../firmware/ports.ts';
 import { toHex } from '../../firmware/protocol/codec.ts';
 import type { Evidence, Signed } from '../../firmware/protocol/messages.ts';
+import { signedAbout } from '../../firmware/protocol/round.ts';
 import { isSuperseded } from '../unit/superseded.ts';
 
 /** A final block by id; `certified` where FINAL votes of a quorum stand behind it directly. */
@@ -31,6 +32,8 @@ export class Disk {
   private own: Own[] = [];
   /** The device's fact of the same name: see createRuntime. */
   memoryFrom_round = 0;
+  /** What the counter beside the key knows, whatever becomes of the disk. */
+  signedTo_round = 0;
   private readonly syncs: boolean;
 
   constructor(syncs = true) {
@@ -38,6 +41,7 @@ export class Disk {
   }
 
   append(entries: readonly LedgerEntry[]): void {
+    this.signedTo_round = Math.max(this.signedTo_round, ...entries.flatMap(signedAbout));
     for (const entry of entries) {
       if (entry.kind === 'vote' || entry.kind === 'statement') {
         if (entry.kind === 'vote' && entry.vote.kind === 'skip') this.forgetUnder(entry.vote);

@@ -212,12 +212,38 @@ describe('the counter beside the key tells whether votes are missing', () => {
   test('a line that a power cut tore costs nothing, unless it shows more than was signed', () => {
     votes(1);
     votes(2);
-    const [even, odd] = readFileSync(at('key.votes'), 'latin1').split('\n');
-    expect([Number(even), Number(odd)]).toEqual([4, 0]);
-    writeFileSync(at('key.votes'), `${even}\n00000\0`);
+    const [first, second] = readFileSync(at('key.votes'), 'latin1').split('\n');
+    expect([first, second].map((line) => Number(line!.slice(0, 16)))).toEqual([4, 2]);
+    writeFileSync(at('key.votes'), `${first}\n00000\0`);
     expect(whole()).toBe(true);
-    writeFileSync(at('key.votes'), `${even}\n0000000000000005\n`);
+    writeFileSync(at('key.votes'), `${first}\n0000000000000005 0000000000000000\n`);
     expect(whole()).toBe(false);
+  });
+  test('it knows the latest round about which anything was signed, whatever becomes of the ledger or of the line that is written', () => {
+    const sign = (...rounds: number[]) => {
+      const ledger = open();
+      for (const round of rounds)
+        ledger.append([{ kind: 'statement', statement: { round, kind: 'HEADER', payload: bytes('h') } }]);
+      ledger.close();
+    };
+    sign(7, 8, 6);
+    expect(counter().round).toBe(8);
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+    const lost = open();
+    expect(lost.load()).toMatchObject({ whole: false, signedTo_round: 8 });
+    lost.close();
+    const lines = readFileSync(at('key.votes'), 'latin1').split('\n').slice(0, 2);
+    const last = lines.findIndex((line) => Number(line.slice(0, 16)) === 3);
+    writeFileSync(at('key.votes'), `${lines.with(1 - last, '0000').join('\n')}\n`); // the next one, torn
+    expect(counter()).toMatchObject({ value: 3, round: 8 });
+  });
+  test('a METER is said while the second round after its own is decided, a SKIP is about all its views', () => {
+    const ledger = open();
+    ledger.append([{ kind: 'statement', statement: { round: 7, kind: 'METER', payload: bytes('m') } }]);
+    expect(counter().round).toBe(9);
+    ledger.append([vote('skip', 1, 21 * 12)]);
+    expect(counter().round).toBe(12);
+    ledger.close();
   });
 });
 
@@ -315,7 +341,7 @@ describe('whose ledger it is', () => {
     expect([reader.publicKey, reader.genesisHash]).toEqual([identity.publicKey, identity.genesisHash]);
     ledger.append([block(1), vote('final', 3)]);
     ledger.remember('closed', 'charge');
-    expect({ ...reader.load(), whole: true }).toEqual(ledger.load());
+    expect({ ...reader.load(), whole: true, signedTo_round: 0 }).toEqual(ledger.load());
     expect(reader.recall('closed')).toBe('charge');
     reader.close();
     ledger.close();
@@ -349,7 +375,7 @@ describe('damage', () => {
     expect(readFileSync(aside)).toEqual(damaged);
     expect(existsSync(file)).toBe(false);
     const fresh = open();
-    expect(fresh.load()).toEqual({ checkpoint: null, blocks: [], votes: [], statements: [], whole: false });
+    expect(fresh.load()).toMatchObject({ checkpoint: null, blocks: [], votes: [], statements: [], whole: false });
     fresh.close();
     expect(readdirSync(folder)).toContain('ledger.sqlite');
   });

@@ -35,6 +35,7 @@ import {
 } from '../../firmware/protocol/messages.ts';
 import type { Plan } from '../../firmware/protocol/plan.ts';
 import { makeRegistry, type Registry } from '../../firmware/protocol/registry.ts';
+import { signedAbout } from '../../firmware/protocol/round.ts';
 import type { FinalStep, Note, NoteCode, ProtocolState } from '../../firmware/protocol/state.ts';
 import type { OrderWish } from '../../firmware/protocol/step.ts';
 import { createRuntime, type Runtime } from '../../firmware/runtime.ts';
@@ -132,9 +133,12 @@ export class MemoryLedger implements Ledger {
   accounts: Account[] = [];
   /** Set to false by whoever takes votes out of it. */
   whole = true;
+  /** What the counter beside the key would know. Of a new one it knows nothing: it is as lost as the ledger before. */
+  signedTo_round: number | null = null;
   readonly facts = new Map<string, string>();
   tell: (entry: LedgerEntry) => void = () => undefined;
   append(entries: readonly LedgerEntry[]): void {
+    for (const round of entries.flatMap(signedAbout)) this.signedTo_round = Math.max(this.signedTo_round ?? 0, round);
     for (const entry of entries) {
       if (entry.kind === 'vote') this.keepVote(entry.vote);
       else if (entry.kind === 'final') {
@@ -172,6 +176,7 @@ export class MemoryLedger implements Ledger {
     votes: [...this.votes],
     statements: [...this.statements],
     whole: this.whole,
+    signedTo_round: this.signedTo_round,
   });
   past(height: number): Past {
     const accounts = this.accounts.filter((account) => account.height <= height);

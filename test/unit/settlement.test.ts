@@ -10,11 +10,13 @@ import { applyBlock } from '../../firmware/protocol/block.ts';
 import { type ChainState, genesisState, isRefusal } from '../../firmware/protocol/chain.ts';
 import { checkpointOf } from '../../firmware/protocol/checkpoint.ts';
 import { REGISTER_MAX_WH } from '../../firmware/protocol/limits.ts';
+import { registersAfter } from '../../firmware/protocol/load.ts';
 import type { MeterStatement, Signed, Site } from '../../firmware/protocol/messages.ts';
 import { planOf } from '../../firmware/protocol/plan.ts';
 import { firstView } from '../../firmware/protocol/round.ts';
 import { sealBlock } from '../../firmware/protocol/seal.ts';
 import { type Allocation, meteredEnergy_J, type SettlementRow, settle } from '../../firmware/protocol/settlement.ts';
+import { withPatched } from '../mutate.ts';
 import { registry, sign } from '../vectors/messages.ts';
 
 const R = 1000;
@@ -136,6 +138,24 @@ test.each<[string, { before: [number, number] | null; noted: [number, number]; n
   expect(energy_J).toBe(net_Wh === null ? null : net_Wh * 3600);
   const rows = settle(sign(0, meter, { round: R }), known, [], registry.neighbourhood);
   expect(total_J(rows)).toBe((net_Wh ?? 0) * 3600);
+});
+
+/** The bits of a node's registers after a METER of the round after the last one, whose own beginning counts: of so many Wh. */
+const aloneAfter = (of_Wh: number, after: typeof registersAfter): number => {
+  const noted = { importedBefore_Wh: 100_000, exportedBefore_Wh: 0 };
+  const meter = { type: 'METER', ...noted, imported_Wh: 100_000 + of_Wh, exported_Wh: 0, mode: 'lease' } as const;
+  const before = { round: R - 1, imported_Wh: 9000, exported_Wh: 0, alone: 0b101 };
+  return after(sign(0, meter, { round: R }), before, registry.neighbourhood).alone;
+};
+
+test('a METER of one round that says more than can be done in it is not exact; mutant: it is', async () => {
+  expect([1375, 1376, 2750].map((of_Wh) => aloneAfter(of_Wh, registersAfter))).toEqual([0b1011, 0b1010, 0b1010]);
+  const patch = { file: 'firmware/protocol/load.ts', find: 'rounds === 1 && isPossible', replace: 'rounds === 1' };
+  const source = { folders: ['firmware', 'hal'], entry: 'firmware/protocol/load.ts', patches: [patch] };
+  const broken = await withPatched('anything', source, (load: { registersAfter: typeof registersAfter }) =>
+    aloneAfter(2750, load.registersAfter),
+  );
+  expect(broken).toBe(0b1011);
 });
 
 interface Move {

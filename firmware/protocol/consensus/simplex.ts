@@ -533,11 +533,12 @@ function mend(state: ProtocolState, out: Outcome, behind: boolean): void {
   else {
     const [block, holders] = missing;
     if (state.missing?.block !== block)
-      state.missing = { block, since_ms: state.missing?.since_ms ?? now_ms, asked: 0 };
+      state.missing = { block, since_ms: state.missing?.since_ms ?? now_ms, asked: new Set() };
     if (now_ms >= state.missing.since_ms + hours.delta_ms) {
       // Each holder once, then anybody: a block that stays away must not keep this node from what else it lacks.
-      const to = inTurn(state, holders)[state.missing.asked];
-      if (requestSync(state, out, to)) state.missing.asked += 1;
+      const { asked } = state.missing;
+      const to = inTurn(state, holders).find((node) => !asked.has(node));
+      if (requestSync(state, out, to) && to !== undefined) asked.add(to);
     }
   }
 
