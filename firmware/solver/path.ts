@@ -4,13 +4,7 @@
  */
 
 import type { Instance } from '../protocol/benefit/instance.ts';
-import {
-  CARE_PRICE_ppt,
-  carefulPower_W,
-  clearances,
-  reservePrices,
-  WALL_PRICE_ppt,
-} from '../protocol/benefit/reserve.ts';
+import { cares, clearances, reservePrices, WALL_PRICE_ppt } from '../protocol/benefit/reserve.ts';
 import { tube } from '../protocol/benefit/tube.ts';
 import type { Bound, QuadraticProgram } from './quadratic.ts';
 import { minimise } from './quadratic.ts';
@@ -55,7 +49,7 @@ export function pathProgram(instance: Instance): QuadraticProgram {
   }
   const reserve = reservePrices(instance);
   const clear = clearances(instance);
-  const careful_W = carefulPower_W(instance);
+  const careful = cares(instance);
   const bounds: Bound[] = [];
   const { capacity_W, exportLimit_W, margin_W } = instance.limits;
   for (let k = 0; k < n; k++) {
@@ -71,8 +65,9 @@ export function pathProgram(instance: Instance): QuadraticProgram {
     const most = upper - (k > 0 ? lower_W[k - 1]! / SCALE_W : 0);
     const least = lower - (k > 0 ? upper_W[k - 1]! / SCALE_W : 0);
     if (most > room) bounds.push({ of: 'step', k, sign: -1, limit: room, price: HARD });
-    const careful = ((careful_W[k] ?? Number.POSITIVE_INFINITY) - instance.load_W[k]!) / SCALE_W;
-    if (most > careful) bounds.push({ of: 'step', k, sign: -1, limit: careful, price: CARE_PRICE_ppt / 1000 });
+    const care = careful[k];
+    const limit = ((care?.power_W ?? Number.POSITIVE_INFINITY) - instance.load_W[k]!) / SCALE_W;
+    if (care && most > limit) bounds.push({ of: 'step', k, sign: -1, limit, price: care.price_ppt / 1000 });
     if (least < back) bounds.push({ of: 'step', k, sign: 1, limit: back, price: HARD });
     const { doubleMiddle_W, numerator, denominator } = reserve[k]!;
     const price = Number(numerator) / Number(denominator);

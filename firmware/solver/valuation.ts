@@ -3,13 +3,7 @@
  * plan's net power; what no plan changes is left out. A convex function. It only proposes; the benefit decides.
  */
 import type { Instance } from '../protocol/benefit/instance.ts';
-import {
-  CARE_PRICE_ppt,
-  carefulPower_W,
-  clearances,
-  reservePrices,
-  WALL_PRICE_ppt,
-} from '../protocol/benefit/reserve.ts';
+import { cares, clearances, reservePrices, WALL_PRICE_ppt } from '../protocol/benefit/reserve.ts';
 
 /** The terms of the rounds before `until`; of all rounds, the whole value. */
 export type Valuation = (net_W: ArrayLike<number>, until: number) => number;
@@ -27,7 +21,9 @@ export function valuation(instance: Instance): Valuation {
   const clear = clearances(instance);
   const least_W = Float64Array.from(clear, (walls) => walls?.least_W ?? Number.NEGATIVE_INFINITY);
   const most_W = Float64Array.from(clear, (walls) => walls?.most_W ?? Number.POSITIVE_INFINITY);
-  const careful_W = Float64Array.from(carefulPower_W(instance), (power) => power ?? Number.POSITIVE_INFINITY);
+  const careful = cares(instance);
+  const careful_W = Float64Array.from(careful, (care) => care?.power_W ?? Number.POSITIVE_INFINITY);
+  const carePrice = Float64Array.from(careful, (care) => (care?.price_ppt ?? 0) / 1000);
   return (net_W, until) => {
     let sum = past;
     let before = window.length > 0 ? window[window.length - 1]! : load_W[0]! + net_W[0]!;
@@ -45,7 +41,7 @@ export function valuation(instance: Instance): Valuation {
         slope * slope +
         price[k]! * off * off +
         (WALL_PRICE_ppt / 1000) * (below * below + above * above) +
-        (CARE_PRICE_ppt / 1000) * over * over;
+        carePrice[k]! * over * over;
     }
     if (until < rounds) return sum;
     const change = before - (window.length > 0 ? window[0]! : load_W[0]! + net_W[0]!);

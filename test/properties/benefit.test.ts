@@ -35,7 +35,8 @@ function lambdaByBisection(pf: bigint, slopes: number): bigint {
 /**
  * The reserve as it is stated, in floats and order by order: per round a twentieth of the surprise for the squared
  * distance from the middle (1 at a wall); a tenth of the square of what lacks of three rounds' surprises to a wall;
- * 0.35 of the square of what lacks, under the capacity, of the surprise of the unknown orders that must run in the round.
+ * 0.35 of the square of what lacks, under the capacity, of the surprise of the unknown orders that must run in the round, and ten times it
+ * where there are none.
  */
 function reserveByDefinition(instance: Instance, net_W: readonly number[]): number {
   const last = net_W.length - 1;
@@ -67,7 +68,7 @@ function reserveByDefinition(instance: Instance, net_W: readonly number[]): numb
     const unknown_W = usual_W.filter((_, arrives) => arrives > 0 && arrives <= k && dueOf(arrives) === k);
     const room_W = instance.limits.capacity_W - instance.limits.margin_W - Math.hypot(...unknown_W);
     const excess_W = Math.max(0, net + instance.load_W[k]! - Math.max(room_W, instance.load_W[k]!));
-    return total + middle + walls + (k > 0 ? 0.35 * excess_W ** 2 : 0);
+    return total + middle + walls + (k === 0 ? 0 : (unknown_W.length > 0 ? 0.35 : 10) * excess_W ** 2);
   }, 0);
 }
 

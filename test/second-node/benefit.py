@@ -358,7 +358,7 @@ def reserve_of(x, net):
         unknown = [i for i in range(1, k + 1) if i + x.a == k or (x.closes and k == x.h - 1 and i + x.a >= k)]
         if k >= 1:
             room = limits["capacity_W"] - limits["margin_W"] - usual(sum(x.surprise[i] for i in unknown))
-            total += lack(x.load[k] + net[k] - max(room, x.load[k]), 350)
+            total += lack(x.load[k] + net[k] - max(room, x.load[k]), 350 if unknown else 10_000)
     return 0 if broken == "reserve" else total
 
 

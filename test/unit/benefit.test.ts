@@ -8,7 +8,7 @@ import { floorDiv, integerSqrt, mulDiv } from '../../firmware/protocol/benefit/i
 import { L0, lambda } from '../../firmware/protocol/benefit/lambda.ts';
 import { pfInt, window_W } from '../../firmware/protocol/benefit/power-fluctuation.ts';
 import { type Candidate, compareRank } from '../../firmware/protocol/benefit/rank.ts';
-import { carefulPower_W, clearances } from '../../firmware/protocol/benefit/reserve.ts';
+import { cares, clearances } from '../../firmware/protocol/benefit/reserve.ts';
 import { bounds_W } from '../../firmware/protocol/benefit/safety.ts';
 import { planTheta_W } from '../../firmware/protocol/benefit/theta.ts';
 import { frozenBenefit, recomputed } from '../vectors/benefit.ts';
@@ -251,8 +251,16 @@ describe('the reserve', () => {
     const flat = (value: number): number[] => new Array<number>(5).fill(value);
     const quiet = { load_W: flat(100_000), buyForecast_W: flat(0), sellForecast_W: flat(0), surprise: flat(10_000) };
     const limits = { ...instance({}).limits, capacity_W: 200_000, margin_W: 5000 };
-    const room = (changed: Partial<Instance>) => carefulPower_W(instance({ ...quiet, limits, ...changed }));
+    const room = (changed: Partial<Instance>) =>
+      cares(instance({ ...quiet, limits, ...changed })).map((care) => care?.power_W ?? null);
     expect(room({ maxWait_rounds: 2 })).toEqual([null, 195_000, 195_000, 185_000, 185_000]);
+    expect(cares(instance({ ...quiet, limits, maxWait_rounds: 2 })).map((care) => care?.price_ppt)).toEqual([
+      undefined,
+      10_000,
+      10_000,
+      350,
+      350,
+    ]);
     expect(room({ maxWait_rounds: 0 })).toEqual([null, 185_000, 185_000, 185_000, 185_000]);
     // The day closes: in its last round all that comes from two rounds before on must run.
     expect(room({ maxWait_rounds: 2, closes: true })).toEqual([null, 195_000, 195_000, 185_000, 195_000 - 17_320]);

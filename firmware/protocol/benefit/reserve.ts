@@ -28,6 +28,8 @@ export const WALL_PRICE_ppt = 100;
 
 /** The price of a squared watt that a later round lacks of keeping the usual surprise free under the capacity, parts of a thousand. */
 export const CARE_PRICE_ppt = 350;
+/** The same where all that must run is known already: nothing is worth that. */
+export const OVER_PRICE_ppt = 10_000;
 
 const usual_W = (meanSquare: number): number => Number(integerSqrt(BigInt(meanSquare) * BigInt(SURPRISE_UNIT_W) ** 2n));
 
@@ -73,19 +75,28 @@ export function clearances(instance: Instance): (Clearance | null)[] {
   });
 }
 
+/** What a later round should keep to, and the price of a squared watt beyond, parts of a thousand. */
+export interface Care {
+  readonly power_W: number;
+  readonly price_ppt: number;
+}
+
 /**
- * The power that a later round should keep to, so that the usual surprise of the orders which must run in it and nobody knows yet stays
- * free under the capacity: what is forced then cannot be helped. Those are the orders that come as many rounds before as they may wait;
- * in the last round of a day that closes, all that come from then on. By k; null for the round that binds, where the capacity itself is the rule.
+ * A later round should leave free under the capacity the usual surprise of the orders which must run in it and nobody knows yet: what is
+ * forced then cannot be helped. Those are the orders that come as many rounds before as they may wait; in the last round of a day
+ * that closes, all that come from then on. By k; null for the round that binds, where the capacity itself is the rule.
  */
-export function carefulPower_W({ closes, limits, load_W, maxWait_rounds, surprise }: Instance): (number | null)[] {
+export function cares({ closes, limits, load_W, maxWait_rounds, surprise }: Instance): (Care | null)[] {
   return load_W.map((load, k) => {
     if (k === 0) return null;
     const first = k - maxWait_rounds;
     const last = closes && k === load_W.length - 1 ? k : first;
     const unknown = surprise.slice(Math.max(1, first), Math.max(1, last + 1));
     const room_W = usual_W(unknown.reduce((sum, square) => sum + square, 0));
-    return Math.max(limits.capacity_W - limits.margin_W - room_W, load);
+    return {
+      power_W: Math.max(limits.capacity_W - limits.margin_W - room_W, load),
+      price_ppt: unknown.length === 0 ? OVER_PRICE_ppt : CARE_PRICE_ppt,
+    };
   });
 }
 
@@ -96,14 +107,15 @@ export function reserveCost(instance: Instance, net_W: readonly number[]): bigin
   const lack = (power_W: number, price_ppt: number): bigint =>
     power_W > 0 ? (BigInt(power_W) ** 2n * BigInt(price_ppt)) / 1000n : 0n;
   const clear = clearances(instance);
-  const careful_W = carefulPower_W(instance);
+  const careful = cares(instance);
   for (const [k, { doubleMiddle_W, numerator, denominator }] of reservePrices(instance).entries()) {
     sum += net_W[k]!;
     const doubleDistance = BigInt(2 * sum - doubleMiddle_W);
     cost += (doubleDistance * doubleDistance * numerator) / (4n * denominator);
     const walls = clear[k];
     if (walls) cost += lack(walls.least_W - sum, WALL_PRICE_ppt) + lack(sum - walls.most_W, WALL_PRICE_ppt);
-    cost += lack(instance.load_W[k]! + net_W[k]! - (careful_W[k] ?? Number.POSITIVE_INFINITY), CARE_PRICE_ppt);
+    const care = careful[k];
+    if (care) cost += lack(instance.load_W[k]! + net_W[k]! - care.power_W, care.price_ppt);
   }
   return cost;
 }
