@@ -66,8 +66,10 @@ export function pathProgram(instance: Instance): QuadraticProgram {
     const least = lower - (k > 0 ? upper_W[k - 1]! / SCALE_W : 0);
     if (most > room) bounds.push({ of: 'step', k, sign: -1, limit: room, price: HARD });
     const care = careful[k];
-    const limit = ((care?.power_W ?? Number.POSITIVE_INFINITY) - instance.load_W[k]!) / SCALE_W;
-    if (care && most > limit) bounds.push({ of: 'step', k, sign: -1, limit, price: care.price_ppt / 1000 });
+    if (care) {
+      const limit = (care.power_W - instance.load_W[k]!) / SCALE_W;
+      if (most > limit) bounds.push({ of: 'step', k, sign: -1, limit, price: care.price_ppt / 1000 });
+    }
     if (least < back) bounds.push({ of: 'step', k, sign: 1, limit: back, price: HARD });
     const { doubleMiddle_W, numerator, denominator } = reserve[k]!;
     const price = Number(numerator) / Number(denominator);

@@ -22,6 +22,7 @@ import {
 import { makeRegistry } from '../../firmware/protocol/registry.ts';
 import { hex, neighbourhoodOf, signerOf } from '../unit/protocol-driver.ts';
 import { frozen, messages, registry, sign, vectors } from '../vectors/messages.ts';
+import { anyMeter } from './arbitraries.ts';
 
 const ROUND = 1000;
 const verify = createVerify();
@@ -86,14 +87,7 @@ const plain = fc.oneof(
     exported_Wh: register,
     power_W: whole(1e8, -1e8),
   }),
-  fc.record({
-    type: fc.constant('METER' as const),
-    importedBefore_Wh: register,
-    exportedBefore_Wh: register,
-    imported_Wh: register,
-    exported_Wh: register,
-    mode: fc.constantFrom('lease' as const, 'fallback' as const),
-  }),
+  anyMeter(register),
   fc.record({
     type: fc.constant('HEADER' as const),
     seal: hash,

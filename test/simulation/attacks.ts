@@ -174,6 +174,12 @@ const FIRST_HEARD_STAY = [
   },
 ];
 
+/** Without these a METER may say anything. */
+export const ANY_METER: readonly Patch[] = [
+  { file: 'settlement.ts', find: 'Math.abs(net_J) <= most_W * roundTime_s * rounds', replace: 'rounds > 0' },
+  { file: 'load.ts', find: 'rounds === 1 && isPossible', replace: 'rounds === 1' },
+];
+
 /** D has a meter, as all have, of which one register goes back, so that the statement's own beginning counts. The strike: the other shows all it can. */
 function absurdMeter(core: Core, strikes: boolean): End {
   const stage = new Stage(core);
@@ -798,14 +804,7 @@ export const ATTACKS: readonly Attack[] = [
     without: [
       {
         name: 'a METER may say anything',
-        patches: [
-          {
-            file: 'settlement.ts',
-            find: 'Math.abs(net_J) <= most_W * roundTime_s * rounds',
-            replace: 'rounds > 0',
-          },
-          { file: 'load.ts', find: 'rounds === 1 && isPossible', replace: 'rounds === 1' },
-        ],
+        patches: ANY_METER,
         comesTo: 'takes any load for true',
       },
     ],

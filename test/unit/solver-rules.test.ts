@@ -165,7 +165,7 @@ describe('the path', () => {
       limits: { ...three.limits, capacity_W: 60_000 },
     };
     const most_W = (m: Pick<typeof path, 'smoothestPath'>) => 30_000 + m.smoothestPath(instance)[1]!;
-    const without = await mutated('path.ts', 'if (care && most > limit)', 'if (care && false)', most_W, 'path.ts');
+    const without = await mutated('path.ts', 'if (most > limit)', 'if (false)', most_W, 'path.ts');
     expect(most_W(path)).toBeLessThan(without - 400);
   });
 });
